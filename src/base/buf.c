@@ -1,0 +1,103 @@
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+
+void buf_done(struct buf *b)
+{
+    free(b->data);
+    *b = (struct buf){.max = b->max};
+}
+
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    b->over = false;
+    if (b->data)
+        b->data[0] = '\0';
+}
+
+bool buf_reserve(struct buf *b, size_t n)
+{
+    size_t max = b->max ? b->max : BUF_MAX;
+
+    if (n > max || b->len > max - n) {
+        b->over = true;
+        return false;
+    }
+    size_t want = b->len + n + 1;
+    if (want <= b->cap)
+        return true;
+    size_t cap = b->cap ? b->cap : 64;
+    while (cap < want)
+        cap += cap / 2 + 16;
+    b->data = xrealloc(b->data, cap, 1);
+    b->cap = cap;
+    return true;
+}
+
+void buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (!buf_reserve(b, n))
+        return;
+    if (n)
+        memcpy(b->data + b->len, p, n);
+    b->len += n;
+    b->data[b->len] = '\0';
+}
+
+void buf_adds(struct buf *b, const char *s)
+{
+    buf_add(b, s, strlen(s));
+}
+
+void buf_addc(struct buf *b, char c)
+{
+    buf_add(b, &c, 1);
+}
+
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    if (n >= 0 && buf_reserve(b, (size_t)n)) {
+        vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vprintf(b, fmt, ap);
+    va_end(ap);
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    if (!b->data)
+        return;
+    if (n > b->len)
+        n = b->len;
+    memmove(b->data, b->data + n, b->len - n);
+    b->len -= n;
+    b->data[b->len] = '\0';
+}
+
+char *buf_take(struct buf *b)
+{
+    char *s = b->data ? b->data : xstrdup("");
+
+    *b = (struct buf){.max = b->max};
+    return s;
+}
+
+const char *buf_str(const struct buf *b)
+{
+    return b->data ? b->data : "";
+}

@@ -1,0 +1,67 @@
+#include "base/clock.h"
+#include "base/names.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+int64_t clock_wall_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_mono_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+void rand_bytes(void *p, size_t n)
+{
+    char *c = p;
+
+    while (n) {
+        ssize_t got = getrandom(c, n > 256 ? 256 : n, 0);
+        if (got < 0)
+            abort();
+        c += got, n -= (size_t)got;
+    }
+}
+
+uint32_t rand_below(uint32_t n)
+{
+    uint32_t v, limit = UINT32_MAX - UINT32_MAX % n;
+
+    do
+        rand_bytes(&v, sizeof v);
+    while (v >= limit);
+    return v % n;
+}
+
+void rand_suffix(char *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = NAME_ALPHABET[rand_below(sizeof NAME_ALPHABET - 1)];
+    out[n] = '\0';
+}
+
+void rand_uuid(char out[37])
+{
+    unsigned char b[16];
+
+    rand_bytes(b, sizeof b);
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    for (int i = 0, at = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            out[at++] = '-';
+        at += snprintf(out + at, 3, "%02x", b[i]);
+    }
+}

@@ -1,0 +1,35 @@
+/* manta: one binary, one verb a file; this is the table of verbs. */
+#include "cli/verb.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct verb verbs[] = {
+    {"version", "print the version", verb_version},
+};
+
+static int usage(FILE *out)
+{
+    fprintf(out, "manta: Ray clusters and jobs on this machine or on Kubernetes\n\nUsage:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        fprintf(out, "  manta %-12s %s\n", verbs[i].name, verbs[i].help);
+    return out == stdout ? 0 : 2;
+}
+
+int verb_version(unused int argc, unused char **argv)
+{
+    puts("manta " MANTA_VERSION);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+        return usage(stdout);
+    for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(verbs); i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    if (argc > 1)
+        fprintf(stderr, "manta: unknown command \"%s\"\n\n", argv[1]);
+    return usage(stderr);
+}

@@ -1,0 +1,17 @@
+/* The verbs of the command line: one file a verb, one row of main.c's table a verb. */
+#ifndef MANTA_CLI_VERB_H
+#define MANTA_CLI_VERB_H
+
+#include "base/macro.h"
+
+#define MANTA_VERSION "0.1.0"
+
+struct verb {
+    const char *name;
+    const char *help; /* one line */
+    int (*run)(int argc, char **argv); /* argv[0] is the verb; gives the exit code */
+};
+
+int verb_version(int argc, char **argv);
+
+#endif
