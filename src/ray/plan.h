@@ -50,7 +50,9 @@
     X(CERTIFICATE, "Certificate", "cert-manager.io/v1", "certificates")                            \
     X(ISSUER, "Issuer", "cert-manager.io/v1", "issuers")                                           \
     X(VOLCANO_PODGROUP, "PodGroup", "scheduling.volcano.sh/v1beta1", "podgroups")                  \
-    X(SIG_PODGROUP, "PodGroup", "scheduling.x-k8s.io/v1alpha1", "podgroups")
+    X(SIG_PODGROUP, "PodGroup", "scheduling.x-k8s.io/v1alpha1", "podgroups")                       \
+    X(WAS_WORKLOAD, "Workload", "scheduling.k8s.io/v1alpha2", "workloads")                         \
+    X(WAS_PODGROUP, "PodGroup", "scheduling.k8s.io/v1alpha2", "podgroups")
 
 enum ray_kind {
 #define X(id, kind, api, plural) KIND_##id,
@@ -102,6 +104,7 @@ struct snapshot {
     int64_t now_ns;           /* wall clock */
     const struct ray_options *options;
     uint32_t attempt; /* differs each time this key is planned; salt for generated names */
+    const uint8_t *entropy; /* 32 fresh random bytes, for the auth Secret. Never printed. */
     uint32_t missing; /* out: bit 1 << kind for each kind asked for while not filled */
 };
 
@@ -113,6 +116,7 @@ enum act {
     ACT_CREATE,            /* POST body */
     ACT_UPDATE,            /* PUT body: the whole typed object with its resourceVersion */
     ACT_UPDATE_STATUS,     /* PUT body to /status */
+    ACT_MERGE,             /* GET name, apply body as a JSON merge patch (RFC 7386), PUT the whole */
     ACT_DELETE,            /* DELETE name; propagation as given */
     ACT_DELETE_COLLECTION, /* DELETE ?labelSelector=selector */
     ACT_DASH_SUBMIT,       /* POST /api/jobs/ body to the dashboard `dash` */
@@ -144,8 +148,8 @@ struct action {
     yyjson_mut_val *body;      /* typed already: what is sent is exactly this */
     struct dash_target dash;
     bool ignore_not_found;     /* NotFound counts as done */
-    bool ignore_exists;        /* AlreadyExists counts as done */
-    bool best_effort;          /* any failure is logged and the list goes on */
+    bool ignore_exists;        /* AlreadyExists counts as done; the ok note is not emitted then */
+    bool best_effort;          /* any failure is logged and the list goes on (no ok note) */
     bool chain;                /* see above: take over the resourceVersion of an earlier answer */
     struct note ok, failed;
     const char *marker;        /* on failure handed to finish(): "FailedCreateHeadPod" … */
@@ -160,7 +164,9 @@ struct plan {
     VEC(struct action) actions;
     VEC(struct note) events; /* emitted before the actions, in order */
     bool done;               /* no finish(): the pass ends after the actions */
-    const char *error;       /* the pass fails with this text: back-off. NULL: it does not */
+    const char *error;       /* the pass fails with this text after the actions: back-off. When not
+                                done, finish() still runs and sees it in the outcome's plan. */
+    const char *marker;      /* with error: as in struct action */
     int64_t requeue_ns;      /* look again after this time; 0: only when something changes */
     enum dash_ask ask;       /* ask this first (outside), then plan again with the answer */
     struct dash_target dash;
@@ -179,6 +185,7 @@ void plan_print(const struct plan *p, struct buf *out);
 
 /* How the actions of a first plan went. */
 struct outcome {
+    const struct plan *plan;     /* the first plan, its error and marker included */
     const struct action *failed; /* NULL: all done */
     int code;                    /* ERR_… */
     const char *error;           /* the server's message */
@@ -193,7 +200,11 @@ struct planner {
     void (*finish)(struct snapshot *s, const struct outcome *o, struct plan *p);
 };
 
+/* networkpolicy and mtls are planners of RayClusters with watches and back-offs of their own (spec
+ * §11, §12.5): run beside raycluster_planner when their feature gate is on. */
 extern const struct planner raycluster_planner;
+extern const struct planner networkpolicy_planner;
+extern const struct planner mtls_planner;
 extern const struct planner rayjob_planner;
 
 #endif
