@@ -31,7 +31,8 @@
     X(TOO_MANY_REQUESTS, "TooManyRequests", 429)                                                   \
     X(UNAVAILABLE, "ServiceUnavailable", 503)                                                      \
     X(IO, "", 0)        /* the operating system or the network said no */                          \
-    X(CANCELLED, "", 0) /* given up on request of the caller */
+    X(CANCELLED, "", 0) /* given up on request of the caller */                                    \
+    X(LOST, "", 0)      /* sent, but the connection died before the answer: it may have happened */
 
 enum err_code {
     ERR_NONE,
