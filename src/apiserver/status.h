@@ -1,0 +1,93 @@
+/*
+ * Answers that are not objects: Kubernetes' Status, and the field errors that a 422 lists.
+ * Wording follows k8s.io/apimachinery (api/errors, util/validation/field). Everything lives in the
+ * arena that it was made with (that of the request).
+ *
+ *     causes_add(c, CAUSE_INVALID, "spec.replicas", "-1: must be greater than or equal to 0");
+ *     st = status_invalid(arena, res->kind, res->group, name, c);
+ */
+#ifndef MANTA_APISERVER_STATUS_H
+#define MANTA_APISERVER_STATUS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+/* enum, the cause's reason, the words that open its message */
+#define CAUSE_KINDS(X)                                                                             \
+    X(REQUIRED, "FieldValueRequired", "Required value")                                            \
+    X(INVALID, "FieldValueInvalid", "Invalid value")                                               \
+    X(DUPLICATE, "FieldValueDuplicate", "Duplicate value")                                         \
+    X(NOT_FOUND, "FieldValueNotFound", "Not found")                                                \
+    X(NOT_SUPPORTED, "FieldValueNotSupported", "Unsupported value")                                \
+    X(FORBIDDEN, "FieldValueForbidden", "Forbidden")                                               \
+    X(TOO_LONG, "FieldValueTooLong", "Too long")                                                   \
+    X(TOO_MANY, "FieldValueTooMany", "Too many")                                                   \
+    X(TYPE_INVALID, "FieldValueTypeInvalid", "Invalid value")                                      \
+    X(INTERNAL, "InternalError", "Internal error")                                                 \
+    X(OTHER, "", "") /* no opening words: message is the whole */
+
+enum cause_kind {
+#define X(name, reason, words) CAUSE_##name,
+    CAUSE_KINDS(X)
+#undef X
+};
+
+struct cause {
+    const char *reason;  /* "FieldValueInvalid" */
+    const char *message; /* "Invalid value: -1: must be …" */
+    const char *field;   /* "spec.replicas"; "" for the whole object */
+};
+
+struct causes {
+    struct arena *arena;
+    VEC(struct cause) list; /* in the order in which they were found */
+};
+
+void causes_init(struct causes *c, struct arena *arena);
+void causes_done(struct causes *c);
+/* The message becomes "<words>: <text>", or the words alone when fmt is "". */
+void causes_add(struct causes *c, enum cause_kind kind, const char *field, const char *fmt, ...)
+    printf_like(4, 5);
+
+/*
+ * Warning headers of one answer (299 - "text"); the same text is kept once.
+ */
+struct warnings {
+    struct arena *arena;
+    VEC(const char *) list;
+};
+void warnings_add(struct warnings *w, const char *fmt, ...) printf_like(2, 3);
+void warnings_done(struct warnings *w);
+
+struct status {
+    int http;             /* 404 */
+    const char *reason;   /* "NotFound"; "" for none */
+    const char *message;
+    /* details; absent where NULL, all of them absent gives "details": {} or nothing as Kubernetes does */
+    bool details;
+    const char *name, *group, *kind, *uid;
+    int retry_after; /* seconds, 0 for none */
+    const struct cause *causes;
+    size_t n_causes;
+};
+
+/* Makers. kind in details is the plural ("pods") but for Invalid, where it is the Kind ("Pod"). */
+struct status *status_new(struct arena *a, int code, const char *fmt, ...) printf_like(3, 4);
+struct status *status_not_found(struct arena *a, const char *group, const char *plural, const char *name);
+struct status *status_already_exists(struct arena *a, const char *group, const char *plural,
+                                     const char *name);
+struct status *status_conflict(struct arena *a, const char *group, const char *plural, const char *name,
+                               const char *why);
+struct status *status_forbidden(struct arena *a, const char *group, const char *plural,
+                                const char *name, const char *why);
+struct status *status_invalid(struct arena *a, const char *group, const char *kind, const char *name,
+                              const struct causes *causes);
+struct status *status_from_err(struct arena *a, const struct err *err);
+struct status *status_success(struct arena *a, const char *group, const char *plural, const char *name,
+                              const char *uid);
+
+void status_write(const struct status *st, struct buf *out); /* as JSON */
+
+#endif
