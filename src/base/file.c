@@ -75,7 +75,7 @@ int file_mkdirs(const char *path, unsigned mode, struct err *err)
     }
 }
 
-static int remove_one(const char *path, maybe_unused const struct stat *st, maybe_unused int type,
+static int remove_one(const char *path, unused const struct stat *st, unused int type,
                       unused struct FTW *ftw)
 {
     return remove(path);

@@ -8,7 +8,7 @@
 
 enum log_level log_threshold = LOG_INFO;
 
-static void to_stderr(maybe_unused enum log_level level, const char *line, size_t n)
+static void to_stderr(unused enum log_level level, const char *line, size_t n)
 {
     (void)!write(STDERR_FILENO, line, n);
 }

@@ -17,7 +17,7 @@
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
-#define maybe_unused __attribute__((unused)) /* "unused" is a member in uv.h */
+#define unused __attribute__((unused)) /* uv.h has a member of that name: see net/loop.h */
 #define cleanup(f) __attribute__((cleanup(f)))
 
 /* Moves a pointer out of a variable that a cleanup would otherwise free. */

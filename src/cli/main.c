@@ -16,7 +16,7 @@ static int usage(FILE *out)
     return out == stdout ? 0 : 2;
 }
 
-int verb_version(maybe_unused int argc, maybe_unused char **argv)
+int verb_version(unused int argc, unused char **argv)
 {
     puts("manta " MANTA_VERSION);
     return 0;

@@ -23,7 +23,7 @@
 #include "kube/config.h"
 #include "kube/meta.h"
 
-#include <uv.h>
+#include "net/loop.h"
 
 struct kube;
 struct kube_request;

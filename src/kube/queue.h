@@ -12,7 +12,7 @@
 
 #include "base/macro.h"
 
-#include <uv.h>
+#include "net/loop.h"
 
 struct queue;
 
