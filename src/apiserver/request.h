@@ -11,7 +11,7 @@
 #include "apiserver/resources.h"
 #include "apiserver/storage.h"
 
-struct http_request; /* net/server.h */
+struct http_req; /* net/server.h */
 
 /* How objects are wanted (Accept). */
 enum representation {
@@ -26,7 +26,7 @@ enum propagation { PROPAGATE_DEFAULT, PROPAGATE_BACKGROUND, PROPAGATE_FOREGROUND
 
 struct request {
     struct apiserver *api;
-    struct http_request *http; /* NULL for calls from inside, or once the client is gone */
+    struct http_req *http; /* NULL for calls from inside, or once the client is gone */
     struct arena arena;        /* everything below, and whatever the answer needs */
     yyjson_mut_doc *doc;       /* likewise for JSON; made by request_doc() */
 

@@ -60,7 +60,7 @@ struct change {
     yyjson_mut_val *obj;
     yyjson_val *old; /* what is stored, in the version of res; NULL on create */
     struct arena *arena;
-    struct causes *causes;
+    struct field_errors *errs; /* what makes it a 422 */
     struct warnings *warnings;
     struct status *refuse; /* a hook sets it to refuse with something else than 422 */
 };
@@ -72,9 +72,9 @@ struct change {
  */
 struct resource_hooks {
     void (*defaults)(struct change *ch);  /* fill what is absent */
-    void (*admit)(struct change *ch);     /* admission plugins: may edit, refuse, add causes */
+    void (*admit)(struct change *ch);     /* admission plugins: may edit, refuse, add to ch->errs */
     void (*prepare)(struct change *ch);   /* create: initial status etc.; update: keep what may not change */
-    void (*validate)(struct change *ch);  /* adds causes; on update compares with ch->old */
+    void (*validate)(struct change *ch);  /* adds to ch->errs; on update compares with ch->old */
     const char *(*check_name)(struct slice name); /* NULL: name_dns1123_subdomain; sentence as base/names.h */
     /* Between versions; doc is the request's. Absent: apiVersion is rewritten. */
     yyjson_mut_val *(*from_stored)(const struct resource *to, yyjson_mut_doc *doc, yyjson_val *stored);

@@ -1,10 +1,7 @@
 /*
- * Answers that are not objects: Kubernetes' Status, and the field errors that a 422 lists.
- * Wording follows k8s.io/apimachinery (api/errors, util/validation/field). Everything lives in the
+ * Answers that are not objects: Kubernetes' Status. Wording follows k8s.io/apimachinery (api/errors);
+ * the field errors of a 422 are collected as data/field_error.h has them. Everything lives in the
  * arena that it was made with (that of the request).
- *
- *     causes_add(c, CAUSE_INVALID, "spec.replicas", "-1: must be greater than or equal to 0");
- *     st = status_invalid(arena, res->kind, res->group, name, c);
  */
 #ifndef MANTA_APISERVER_STATUS_H
 #define MANTA_APISERVER_STATUS_H
@@ -13,43 +10,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/vec.h"
-
-/* enum, the cause's reason, the words that open its message */
-#define CAUSE_KINDS(X)                                                                             \
-    X(REQUIRED, "FieldValueRequired", "Required value")                                            \
-    X(INVALID, "FieldValueInvalid", "Invalid value")                                               \
-    X(DUPLICATE, "FieldValueDuplicate", "Duplicate value")                                         \
-    X(NOT_FOUND, "FieldValueNotFound", "Not found")                                                \
-    X(NOT_SUPPORTED, "FieldValueNotSupported", "Unsupported value")                                \
-    X(FORBIDDEN, "FieldValueForbidden", "Forbidden")                                               \
-    X(TOO_LONG, "FieldValueTooLong", "Too long")                                                   \
-    X(TOO_MANY, "FieldValueTooMany", "Too many")                                                   \
-    X(TYPE_INVALID, "FieldValueTypeInvalid", "Invalid value")                                      \
-    X(INTERNAL, "InternalError", "Internal error")                                                 \
-    X(OTHER, "", "") /* no opening words: message is the whole */
-
-enum cause_kind {
-#define X(name, reason, words) CAUSE_##name,
-    CAUSE_KINDS(X)
-#undef X
-};
+#include "data/field_error.h"
 
 struct cause {
     const char *reason;  /* "FieldValueInvalid" */
     const char *message; /* "Invalid value: -1: must be …" */
     const char *field;   /* "spec.replicas"; "" for the whole object */
 };
-
-struct causes {
-    struct arena *arena;
-    VEC(struct cause) list; /* in the order in which they were found */
-};
-
-void causes_init(struct causes *c, struct arena *arena);
-void causes_done(struct causes *c);
-/* The message becomes "<words>: <text>", or the words alone when fmt is "". */
-void causes_add(struct causes *c, enum cause_kind kind, const char *field, const char *fmt, ...)
-    printf_like(4, 5);
 
 /*
  * Warning headers of one answer (299 - "text"); the same text is kept once.
@@ -83,7 +50,7 @@ struct status *status_conflict(struct arena *a, const char *group, const char *p
 struct status *status_forbidden(struct arena *a, const char *group, const char *plural,
                                 const char *name, const char *why);
 struct status *status_invalid(struct arena *a, const char *group, const char *kind, const char *name,
-                              const struct causes *causes);
+                              const struct field_errors *errs);
 struct status *status_from_err(struct arena *a, const struct err *err);
 struct status *status_success(struct arena *a, const char *group, const char *plural, const char *name,
                               const char *uid);

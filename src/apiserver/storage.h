@@ -17,10 +17,10 @@
 
 #include "apiserver/resources.h"
 
-typedef struct uv_loop_s uv_loop_t; /* <uv.h>, to be included before base/ headers */
+#include "net/loop.h"
+#include "net/rcbuf.h"
 
 struct storage;
-struct rcbuf;
 
 struct object {
     unsigned refs;
