@@ -37,10 +37,11 @@ struct ray_env {
 
 struct ray_options {
     bool features[FEATURE_COUNT];
-    const struct ray_env *env; /* ends with a NULL name */
-    const char *batch_scheduler; /* NULL: none; "volcano", "yunikorn", "scheduler-plugins", "kai-scheduler", … */
+    const struct ray_env *env;   /* ends with a NULL name */
+    const char *batch_scheduler; /* NULL: none; "volcano", "yunikorn", "scheduler-plugins",
+                                    "kai-scheduler", … */
     bool use_kubernetes_proxy;
-    bool openshift, cert_manager; /* found in discovery at the start */
+    bool openshift, cert_manager;                /* found in discovery at the start */
     yyjson_val *head_sidecars, *worker_sidecars; /* arrays of containers; NULL: none */
     yyjson_val *default_pod_annotations, *default_pod_labels;
     yyjson_val *default_container_envs;
@@ -48,7 +49,7 @@ struct ray_options {
     const char *operator_name;      /* value of the label and annotations that name the operator */
 };
 
-const char *ray_env(const struct ray_options *o, const char *name); /* NULL: not set */
+const char *ray_env(const struct ray_options *o, const char *name);         /* NULL: not set */
 bool ray_env_true(const struct ray_options *o, const char *name, bool def); /* "true", any case */
 int64_t ray_env_int(const struct ray_options *o, const char *name, int64_t def);
 static inline bool ray_feature(const struct ray_options *o, enum ray_feature f)

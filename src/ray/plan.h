@@ -98,14 +98,14 @@ struct snapshot {
     enum ray_kind kind;
     yyjson_val *object; /* the custom resource, whole, as the store has it */
     struct world world;
-    struct dash_answer job;   /* GET /api/jobs/ID */
-    struct dash_answer serve; /* GET /api/serve/applications/ */
+    struct dash_answer job;       /* GET /api/jobs/ID */
+    struct dash_answer serve;     /* GET /api/serve/applications/ */
     struct dash_answer submitted; /* POST /api/jobs/, when this pass asked for it */
-    int64_t now_ns;           /* wall clock */
+    int64_t now_ns;               /* wall clock */
     const struct ray_options *options;
-    uint32_t attempt; /* differs each time this key is planned; salt for generated names */
+    uint32_t attempt;       /* differs each time this key is planned; salt for generated names */
     const uint8_t *entropy; /* 32 fresh random bytes, for the auth Secret. Never printed. */
-    uint32_t missing; /* out: bit 1 << kind for each kind asked for while not filled */
+    uint32_t missing;       /* out: bit 1 << kind for each kind asked for while not filled */
 };
 
 yyjson_val *snap_get(struct snapshot *s, enum ray_kind kind, const char *ns, const char *name);
@@ -113,11 +113,11 @@ yyjson_val **snap_list(struct snapshot *s, struct arena *a, enum ray_kind kind, 
                        const char *key, const char *value, size_t *ret_n);
 
 enum act {
-    ACT_CREATE,            /* POST body */
-    ACT_UPDATE,            /* PUT body: the whole typed object with its resourceVersion */
-    ACT_UPDATE_STATUS,     /* PUT body to /status */
-    ACT_MERGE,             /* GET name, apply body as a JSON merge patch (RFC 7386), PUT the whole */
-    ACT_DELETE,            /* DELETE name; propagation as given */
+    ACT_CREATE,        /* POST body */
+    ACT_UPDATE,        /* PUT body: the whole typed object with its resourceVersion */
+    ACT_UPDATE_STATUS, /* PUT body to /status */
+    ACT_MERGE,         /* GET name, apply body as a JSON merge patch (RFC 7386), PUT the whole */
+    ACT_DELETE,        /* DELETE name; propagation as given */
     ACT_DELETE_COLLECTION, /* DELETE ?labelSelector=selector */
     ACT_DASH_SUBMIT,       /* POST /api/jobs/ body to the dashboard `dash` */
     ACT_DASH_STOP,         /* POST /api/jobs/NAME/stop */
@@ -134,26 +134,26 @@ struct note {
 
 /* Which dashboard, and with what. */
 struct dash_target {
-    const char *url;   /* "svc.ns.svc.cluster.local:8265", no scheme */
+    const char *url;                  /* "svc.ns.svc.cluster.local:8265", no scheme */
     const char *cluster_ns, *service; /* for --use-kubernetes-proxy */
-    const char *token; /* NULL: none. Never printed. */
+    const char *token;                /* NULL: none. Never printed. */
 };
 
 struct action {
     enum act act;
     enum ray_kind kind;
-    const char *ns, *name;     /* name: of the object, or the job id of a dashboard action */
-    const char *selector;      /* ACT_DELETE_COLLECTION */
-    const char *propagation;   /* ACT_DELETE: NULL or "Background", "Foreground" */
-    yyjson_mut_val *body;      /* typed already: what is sent is exactly this */
+    const char *ns, *name;   /* name: of the object, or the job id of a dashboard action */
+    const char *selector;    /* ACT_DELETE_COLLECTION */
+    const char *propagation; /* ACT_DELETE: NULL or "Background", "Foreground" */
+    yyjson_mut_val *body;    /* typed already: what is sent is exactly this */
     struct dash_target dash;
-    bool ignore_not_found;     /* NotFound counts as done */
-    bool ignore_exists;        /* AlreadyExists counts as done; the ok note is not emitted then */
-    bool best_effort;          /* any failure is logged and the list goes on (no ok note) */
-    bool chain;                /* see above: take over the resourceVersion of an earlier answer */
+    bool ignore_not_found; /* NotFound counts as done */
+    bool ignore_exists;    /* AlreadyExists counts as done; the ok note is not emitted then */
+    bool best_effort;      /* any failure is logged and the list goes on (no ok note) */
+    bool chain;            /* see above: take over the resourceVersion of an earlier answer */
     struct note ok, failed;
-    const char *marker;        /* on failure handed to finish(): "FailedCreateHeadPod" … */
-    const char *why;           /* one line for the log and the golden file; never a secret */
+    const char *marker; /* on failure handed to finish(): "FailedCreateHeadPod" … */
+    const char *why;    /* one line for the log and the golden file; never a secret */
 };
 
 enum dash_ask { ASK_NOTHING, ASK_JOB, ASK_SERVE };
@@ -178,7 +178,8 @@ void plan_done(struct plan *p);
 struct action *plan_action(struct plan *p, enum act act, enum ray_kind kind); /* zeroed, last */
 void plan_event(struct plan *p, bool warning, const char *reason, const char *action,
                 const char *fmt, ...) printf_like(5, 6);
-int plan_error(struct plan *p, const char *fmt, ...) printf_like(2, 3); /* sets error and done; -1 */
+int plan_error(struct plan *p, const char *fmt, ...)
+    printf_like(2, 3); /* sets error and done; -1 */
 
 /* The plan as text: the same words go to the log and into golden files. Bodies as compact JSON. */
 void plan_print(const struct plan *p, struct buf *out);
