@@ -1,0 +1,221 @@
+#include "data/gofmt.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Reads one UTF-8 sequence; gives its length, or 0 if it is malformed. */
+static size_t utf8_next(struct slice s, uint32_t *ret)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+    if (!len || len > s.n)
+        return 0;
+    uint32_t c = len == 1 ? p[0] : p[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (p[i] & 0x3fu);
+    }
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+        return 0;
+    *ret = c;
+    return len;
+}
+
+/* What strconv.IsPrint refuses, as far as text meets it: controls, odd spaces, private use. */
+static bool printable(uint32_t c)
+{
+    static const struct {
+        uint32_t from, to;
+    } not_printable[] = {
+        {0x00, 0x1f},     {0x7f, 0xa0},     {0xad, 0xad},     {0x1680, 0x1680}, {0x180e, 0x180e},
+        {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000}, {0xe000, 0xf8ff},
+        {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0x10ffff},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(not_printable); i++)
+        if (c >= not_printable[i].from && c <= not_printable[i].to)
+            return false;
+    return true;
+}
+
+static void quote_rune(struct buf *b, uint32_t c, const char *p, size_t len)
+{
+    static const char from[] = "\a\b\f\n\r\t\v\\\"", to[] = "abfnrtv\\\"";
+    const char *special = c && c < 0x80 ? strchr(from, (int)c) : NULL;
+
+    if (special)
+        buf_printf(b, "\\%c", to[special - from]);
+    else if (printable(c))
+        buf_add(b, p, len);
+    else if (c < 0x80)
+        buf_printf(b, "\\x%02x", c);
+    else
+        buf_printf(b, c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
+}
+
+void go_quote(struct buf *b, struct slice s)
+{
+    buf_addc(b, '"');
+    while (s.n) {
+        uint32_t c = 0;
+        size_t len = utf8_next(s, &c);
+        if (len)
+            quote_rune(b, c, s.p, len);
+        else
+            buf_printf(b, "\\x%02x", (unsigned char)*s.p);
+        s.p += len ? len : 1;
+        s.n -= len ? len : 1;
+    }
+    buf_addc(b, '"');
+}
+
+/* The digits of |v| without point or trailing zeros, and the power of ten of the first one. */
+static int shortest(double v, char digits[20])
+{
+    char text[GO_FLOAT_TEXT];
+    int prec = 0;
+
+    do
+        snprintf(text, sizeof(text), "%.*e", prec, fabs(v));
+    while (strtod(text, NULL) != fabs(v) && ++prec < 17);
+    size_t n = 0;
+    const char *p = text;
+    for (; *p && *p != 'e'; p++)
+        if (*p != '.' && n < 19)
+            digits[n++] = *p;
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    digits[n] = '\0';
+    return (int)strtol(*p ? p + 1 : p, NULL, 10);
+}
+
+static char *format(double v, int exp, const char *digits, bool e_form, const char *e_fmt, char *out)
+{
+    char *p = out, *end = out + GO_FLOAT_TEXT;
+    int n = (int)strlen(digits);
+
+    if (signbit(v))
+        *p++ = '-';
+    if (e_form) {
+        p += snprintf(p, (size_t)(end - p), n > 1 ? "%c.%s" : "%c%s", digits[0], digits + 1);
+        snprintf(p, (size_t)(end - p), e_fmt, exp);
+    } else if (exp < 0) {
+        snprintf(p, (size_t)(end - p), "0.%.*s%s", -exp - 1, "00000000", digits);
+    } else if (n <= exp + 1) {
+        snprintf(p, (size_t)(end - p), "%s%.*s", digits, exp + 1 - n, "000000000000000000000");
+    } else {
+        snprintf(p, (size_t)(end - p), "%.*s.%s", exp + 1, digits, digits + exp + 1);
+    }
+    return out;
+}
+
+char *go_float(double v, char out[GO_FLOAT_TEXT])
+{
+    char digits[20];
+
+    if (!isfinite(v)) {
+        snprintf(out, GO_FLOAT_TEXT, "%s", isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
+        return out;
+    }
+    int exp = shortest(v, digits);
+    return format(v, exp, digits, v != 0 && (exp < -4 || exp >= 6), "e%+03d", out);
+}
+
+char *go_float_json(double v, char out[GO_FLOAT_TEXT])
+{
+    char digits[20];
+    int exp = shortest(v, digits);
+
+    return format(v, exp, digits, v != 0 && (exp < -6 || exp >= 21), "e%+d", out);
+}
+
+static void json_string(struct buf *b, yyjson_val *v)
+{
+    struct slice s = {yyjson_get_str(v), yyjson_get_len(v)};
+
+    buf_addc(b, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c == '"' || c == '\\')
+            buf_printf(b, "\\%c", c);
+        else if (c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t')
+            buf_printf(b, "\\%c", c == '\b' ? 'b' : c == '\f' ? 'f' : c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+        else if (c < 0x20 || c == '<' || c == '>' || c == '&')
+            buf_printf(b, "\\u%04x", c);
+        else
+            buf_addc(b, (char)c);
+    }
+    buf_addc(b, '"');
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+    size_t nx = yyjson_get_len(x->key), ny = yyjson_get_len(y->key);
+    int c = memcmp(yyjson_get_str(x->key), yyjson_get_str(y->key), MIN(nx, ny));
+
+    return c ? c : nx < ny ? -1 : nx > ny;
+}
+
+struct member *members_sorted(yyjson_val *obj, size_t *ret_n)
+{
+    size_t n = yyjson_obj_size(obj), i = 0;
+    struct member *members = xcalloc(n ? n : 1, sizeof(*members));
+
+    json_each_member(obj, key, val)
+        members[i++] = (struct member){key, val};
+    qsort(members, n, sizeof(*members), by_key);
+    *ret_n = n;
+    return members;
+}
+
+static void json_object(struct buf *b, yyjson_val *v, bool sorted)
+{
+    size_t n, i = 0;
+
+    if (sorted) {
+        autofree struct member *members = members_sorted(v, &n);
+        for (i = 0; i < n; i++) {
+            buf_addc(b, i ? ',' : '{');
+            json_string(b, members[i].key);
+            buf_addc(b, ':');
+            go_json(b, members[i].val, sorted);
+        }
+    } else {
+        json_each_member(v, key, val) {
+            buf_addc(b, i++ ? ',' : '{');
+            json_string(b, key);
+            buf_addc(b, ':');
+            go_json(b, val, sorted);
+        }
+    }
+    buf_adds(b, yyjson_obj_size(v) ? "}" : "{}");
+}
+
+void go_json(struct buf *b, yyjson_val *v, bool sorted)
+{
+    char number[GO_FLOAT_TEXT];
+
+    if (yyjson_is_obj(v)) {
+        json_object(b, v, sorted);
+    } else if (yyjson_is_arr(v)) {
+        buf_addc(b, '[');
+        json_each(v, item, i, n) {
+            if (i)
+                buf_addc(b, ',');
+            go_json(b, item, sorted);
+        }
+        buf_addc(b, ']');
+    } else if (yyjson_is_str(v)) {
+        json_string(b, v);
+    } else if (yyjson_is_real(v)) {
+        buf_adds(b, go_float_json(yyjson_get_real(v), number));
+    } else if (v) {
+        json_write(b, v);
+    } else {
+        buf_adds(b, "null");
+    }
+}

@@ -1,0 +1,27 @@
+/*
+ * Values as Go's fmt, strconv and encoding/json print them: error messages of the Kubernetes API
+ * show values in this manner, and clients compare them.
+ */
+#ifndef MANTA_DATA_GOFMT_H
+#define MANTA_DATA_GOFMT_H
+
+#include "data/json.h"
+
+/* %q: double quotes, escapes for what cannot be printed. */
+void go_quote(struct buf *b, struct slice s);
+
+/* The shortest digits that read back as v. FormatFloat 'g' (1e+06), or the form JSON has (1000000). */
+#define GO_FLOAT_TEXT 40
+char *go_float(double v, char out[GO_FLOAT_TEXT]);
+char *go_float_json(double v, char out[GO_FLOAT_TEXT]);
+
+/* json.Marshal: compact, <, > and & escaped; sorted: members in the order of a Go map. */
+void go_json(struct buf *b, yyjson_val *v, bool sorted);
+
+/* The members of an object in the byte order of their keys; the caller frees the array. */
+struct member {
+    yyjson_val *key, *val;
+};
+struct member *members_sorted(yyjson_val *obj, size_t *ret_n);
+
+#endif
