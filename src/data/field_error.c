@@ -8,7 +8,7 @@ static const struct {
     const char *reason, *words;
 } types[] = {
     [FIELD_NOT_FOUND] = {"FieldValueNotFound", "Not found"},
-    [FIELD_REQUIRED] = {"FieldValueRequired", "Required value"},
+    [FIELD_MISSING] = {"FieldValueRequired", "Required value"},
     [FIELD_DUPLICATE] = {"FieldValueDuplicate", "Duplicate value"},
     [FIELD_INVALID] = {"FieldValueInvalid", "Invalid value"},
     [FIELD_NOT_SUPPORTED] = {"FieldValueNotSupported", "Unsupported value"},
@@ -89,7 +89,7 @@ static void add_value(struct field_errors *errs, enum field_error_type type, con
 
 void field_required(struct field_errors *errs, const char *field, const char *detail)
 {
-    add(errs, FIELD_REQUIRED, field, NULL, detail);
+    add(errs, FIELD_MISSING, field, NULL, detail);
 }
 
 void field_invalid(struct field_errors *errs, const char *field, yyjson_val *value, const char *detail)

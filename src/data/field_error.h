@@ -14,7 +14,7 @@
 
 enum field_error_type {
     FIELD_NOT_FOUND,
-    FIELD_REQUIRED,
+    FIELD_MISSING, /* "Required value"; FIELD_REQUIRED is a flag of data/types.h */
     FIELD_DUPLICATE,
     FIELD_INVALID,
     FIELD_NOT_SUPPORTED,
