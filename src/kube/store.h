@@ -31,6 +31,9 @@ struct store_opts {
     /* Cuts v (an object just received, the store's own copy) down to what is kept. NULL: only
      * managedFields are dropped. */
     void (*trim)(yyjson_mut_doc *doc, yyjson_mut_val *v);
+    /* What the watch's selector lets through, for news that did not come by it (answers). An answer
+     * that it refuses removes the object, as the watch would. NULL: everything. */
+    bool (*keep)(yyjson_val *obj);
     const char *labels[STORE_LABEL_INDEXES]; /* keys by which store_by_label() is fast */
     bool by_owner;                           /* store_by_owner() is there */
     /* After each change: was and now are NULL for added and removed. Must not change the store. */
@@ -48,9 +51,9 @@ bool store_watched(struct store *s, yyjson_val *obj);
 bool store_answered(struct store *s, yyjson_val *obj);
 /* DELETED from the watch; obj is the last state, its resourceVersion that of the deletion. */
 bool store_watched_deleted(struct store *s, yyjson_val *obj);
-/* Our DELETE was answered with Success and the object is gone at once (no grace, no finalizer). uid
- * may be NULL (then whatever has the name goes). */
-bool store_answered_deleted(struct store *s, const char *ns, const char *name, const char *uid);
+/* The answer to our DELETE of ns/name: a Status of success or an object without finalizers and grace
+ * is gone at once; an object that is only being deleted is an answer like any other. */
+bool store_answered_deleted(struct store *s, const char *ns, const char *name, yyjson_val *answer);
 void store_bookmark(struct store *s, uint64_t rv);
 
 /* A LIST, perhaps in pages. end: it was complete at version rv. */
