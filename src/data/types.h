@@ -81,8 +81,12 @@ struct field_limits { /* numbers that a schema may set; has_… tells whether it
 
 /* Types */
 const struct type *type_find(const char *api_version, const char *kind); /* "apps/v1", "Deployment" */
-const struct type *type_named(const char *name); /* "PodSpec", "RayClusterSpec", "v1alpha1.RayClusterSpec" */
-const char *type_name(const struct type *t);     /* Go's name, with its version where two differ */
+/* By Go's name: "PodSpec"; with a package where two have it: "events/v1.Event",
+ * "ray/v1alpha1.RayClusterSpec". Without one, ray/v1 comes first, then meta/v1, then core/v1. */
+const struct type *type_named(const char *name);
+const char *type_name(const struct type *t);    /* "PodSpec" */
+const char *type_package(const struct type *t); /* "core/v1" */
+bool type_is_atomic(const struct type *t);      /* map-type atomic: replaced as a whole */
 size_t type_n_fields(const struct type *t);
 const struct field *type_nth(const struct type *t, size_t i);    /* declaration order */
 const struct field *type_sorted(const struct type *t, size_t i); /* by name, bytewise */
@@ -110,6 +114,8 @@ static inline bool field_is(const struct field *f, enum field_flags flags)
     return f->flags & flags;
 }
 const struct type *field_type(const struct field *f);  /* NULL unless FIELD_STRUCT */
+/* As field_type, and for a FIELD_RAW that may hold a struct among others (a schema, or true), that. */
+const struct type *field_object_type(const struct field *f);
 const struct field *field_item(const struct field *f); /* NULL unless FIELD_LIST or FIELD_MAP */
 const char *field_default(const struct field *f);      /* JSON text; NULL: none */
 const char *field_pattern(const struct field *f);      /* NULL: none */
