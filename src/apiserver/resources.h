@@ -20,7 +20,8 @@
 struct apiserver;
 struct type;   /* data/types.h */
 struct schema; /* data/schema.h */
-struct object;  /* apiserver/storage.h */
+struct object;      /* apiserver/storage.h */
+struct stored_kind; /* apiserver/storage.h */
 struct request; /* apiserver/request.h */
 
 enum verb {
@@ -125,6 +126,7 @@ struct resource {
     const char *const *fields;   /* selectable fields beyond metadata.name/namespace; NULL-terminated paths */
     const struct resource *stored; /* whose objects these are: itself, or the stored version */
     const struct resource_hooks *hooks; /* may be NULL */
+    struct stored_kind *store;   /* the storage's own */
     void *data; /* the kinds' side: printer columns, compiled rules, … */
     void (*free)(struct resource *res); /* when the last reference goes; NULL for built-in rows */
 };

@@ -22,25 +22,24 @@
 
 struct storage;
 
+/* All objects of one group and plural. res is NULL while nobody knows the kind (a removed CRD). */
+struct stored_kind;
+
 struct object {
     unsigned refs;
-    const struct resource *res; /* the stored resource; not referenced: see storage_drop_resource */
-    uint64_t rv;
-    char uid[37];
     bool terminating; /* has a deletionTimestamp */
+    uint64_t rv;
+    struct stored_kind *kind;
+    char uid[37];
+    const char *key;  /* "namespace/name", or the name alone: lists are sorted by it */
     const char *ns;   /* "" for cluster-scoped */
     const char *name;
-    /* "key\0value\0…" in the order of the object, n_labels pairs */
-    const char *labels;
-    unsigned n_labels;
-    /* UIDs of the owners, n_owners of 37 bytes each (NUL-terminated) */
-    const char *owners;
-    unsigned n_owners;
-    const char *fields; /* values of res->fields, NUL-terminated one after the other */
-    size_t len;
-    char *bytes; /* the JSON text, NUL-terminated; NULL while a cold object sleeps: object_text() */
-    struct rcbuf *wire; /* the same bytes as the network shares them, made when first sent */
-    struct storage *storage;
+    const char *labels; /* "key\0value\0…", n_labels pairs */
+    const char *owners; /* UIDs of the owners, n_owners of 37 bytes each, NUL-terminated */
+    unsigned n_labels, n_owners;
+    char *fields;       /* values of res->fields, NUL-terminated one after the other */
+    size_t len;         /* of the text */
+    struct rcbuf *text; /* compact JSON and a newline; NULL while it sleeps in the database */
 };
 
 struct object *object_ref(const struct object *o);
@@ -51,10 +50,16 @@ DEFINE_CLEANUP(struct object *, object_unref)
 /* Makes one out of a complete object (its resourceVersion is set to rv on the way). */
 struct object *object_new(struct storage *s, const struct resource *res, uint64_t rv, yyjson_mut_doc *doc,
                           yyjson_mut_val *root);
-struct slice object_text(const struct object *o);         /* fetched from the database if it sleeps */
-struct json *object_parse(const struct object *o);        /* one reference for the caller; never NULL */
+const struct resource *object_resource(const struct object *o); /* the stored version; NULL: unknown kind */
+/*
+ * The text and the parsed object, one reference for the caller. NULL only for a superseded object
+ * that fell out of history: who keeps one for long keeps its JSON.
+ */
+struct rcbuf *object_bytes(const struct object *o);
+struct json *object_parse(const struct object *o);
 const char *object_label(const struct object *o, const char *key); /* NULL if absent */
-const char *object_field(const struct object *o, const char *path); /* of metadata.* or res->fields; NULL if unknown */
+/* metadata.name, metadata.namespace or one of res->fields; NULL if it is none of them. */
+const char *object_field(const struct object *o, const char *path);
 
 /* ---- opening ---- */
 struct storage_options {
@@ -63,7 +68,7 @@ struct storage_options {
     /* The resource of a stored row; NULL keeps the row asleep until storage_adopt(). */
     const struct resource *(*resolve)(void *arg, const char *group, const char *plural);
     void *arg;
-    unsigned history_events; /* 0: default */
+    unsigned history_events; /* how many at most; 0: 20,000 */
 };
 int storage_open(const struct storage_options *opts, struct storage **ret, struct err *err);
 /* Waits for the writes under way, their done() are called; notes a clean stop. */
@@ -130,10 +135,8 @@ int storage_history(struct storage *s, const struct resource *res, uint64_t afte
                     bool (*visit)(void *arg, const struct event *e), void *arg, struct err *err);
 
 /* ---- kinds that come and go ---- */
-/* Rows that resolve() did not know become objects of res. */
+/* From here on res is the row of its objects: of those nobody knew, or after a CRD changed. */
 void storage_adopt(struct storage *s, const struct resource *res);
-/* A CRD changed: objects point to the new row from here on. */
-void storage_replace_resource(struct storage *s, const struct resource *old, const struct resource *res);
 /* A CRD goes: its objects (deleted before) and history must not point to it any more. */
 void storage_drop_resource(struct storage *s, const struct resource *res);
 

@@ -1,0 +1,200 @@
+#include "apiserver/storage_impl.h"
+
+#include <stdio.h>
+
+/*
+ * One allocation holds the header and its strings; the text is a buffer of its own, which the
+ * network shares.
+ */
+
+struct object *object_ref(const struct object *o)
+{
+    struct object *m = (struct object *)o;
+
+    if (m)
+        m->refs++;
+    return m;
+}
+
+void object_unref(const struct object *o)
+{
+    struct object *m = (struct object *)o;
+
+    if (!m || --m->refs > 0)
+        return;
+    rcbuf_unref(m->text);
+    free(m->fields);
+    free(m);
+}
+
+const struct resource *object_resource(const struct object *o)
+{
+    return o->kind->res;
+}
+
+/* Collects the strings of the header, then puts them behind the struct. */
+struct header {
+    struct buf strings;
+    size_t ns, name, labels, owners; /* offsets in strings */
+    unsigned n_labels, n_owners;
+};
+
+static void add_string(struct buf *b, const char *s)
+{
+    buf_add(b, s, strlen(s) + 1);
+}
+
+static void collect(struct header *h, yyjson_val *meta)
+{
+    const char *ns = json_get_str(meta, "namespace", "");
+
+    h->ns = h->strings.len;
+    add_string(&h->strings, ns);
+    if (*ns)
+        buf_printf(&h->strings, "%s/", ns);
+    h->name = h->strings.len;
+    add_string(&h->strings, json_get_str(meta, "name", ""));
+    h->labels = h->strings.len;
+    json_each_member(json_get(meta, "labels"), key, val)
+    {
+        add_string(&h->strings, yyjson_get_str(key));
+        add_string(&h->strings, json_str(val, ""));
+        h->n_labels++;
+    }
+    h->owners = h->strings.len;
+    json_each(json_get(meta, "ownerReferences"), owner, i, n)
+    {
+        char uid[37] = "";
+
+        snprintf(uid, sizeof uid, "%s", json_get_str(owner, "uid", ""));
+        buf_add(&h->strings, uid, sizeof uid);
+        h->n_owners++;
+    }
+}
+
+static struct object *assemble(const struct header *h)
+{
+    struct object *o = xcalloc(1, sizeof *o + h->strings.len);
+    char *strings = (char *)(o + 1);
+
+    memcpy(strings, h->strings.data, h->strings.len);
+    o->refs = 1;
+    o->ns = strings + h->ns;
+    o->key = o->ns + strlen(o->ns) + 1;
+    o->name = strings + h->name;
+    o->labels = strings + h->labels;
+    o->owners = strings + h->owners;
+    o->n_labels = h->n_labels;
+    o->n_owners = h->n_owners;
+    return o;
+}
+
+static void field_value(struct buf *out, yyjson_val *v)
+{
+    if (yyjson_is_str(v))
+        buf_adds(out, yyjson_get_str(v));
+    else if (yyjson_is_bool(v))
+        buf_adds(out, yyjson_get_bool(v) ? "true" : "false");
+    else if (yyjson_is_int(v))
+        buf_printf(out, "%lld", (long long)yyjson_get_sint(v));
+    buf_addc(out, '\0');
+}
+
+static void index_fields(struct object *o, yyjson_val *root)
+{
+    const struct resource *res = o->kind->res;
+    struct buf values cleanup(buf_done) = BUF_INIT;
+
+    free(o->fields);
+    o->fields = NULL;
+    if (!res || !res->fields || !root)
+        return;
+    for (size_t i = 0; res->fields[i]; i++)
+        field_value(&values, json_at(root, res->fields[i]));
+    o->fields = buf_take(&values);
+}
+
+int object_from_text(struct stored_kind *kind, uint64_t rv, struct rcbuf *text, struct object **ret,
+                     struct err *err)
+{
+    struct header h = {0};
+    struct json *j autojson = NULL;
+    int r = json_parse((struct slice){text->data, text->len}, &j, err);
+
+    if (r < 0)
+        return r;
+    yyjson_val *meta = json_get(json_root(j), "metadata");
+    if (!*json_get_str(meta, "name", ""))
+        return err_set(err, ERR_BAD_REQUEST, "an object without a name");
+    collect(&h, meta);
+    struct object *o = assemble(&h);
+    buf_done(&h.strings);
+    o->kind = kind;
+    o->rv = rv;
+    o->len = text->len;
+    o->text = text;
+    o->terminating = json_get_str(meta, "deletionTimestamp", NULL) != NULL;
+    snprintf(o->uid, sizeof o->uid, "%s", json_get_str(meta, "uid", ""));
+    index_fields(o, json_root(j));
+    *ret = o;
+    return 0;
+}
+
+void object_index_fields(struct object *o)
+{
+    struct json *j autojson = NULL;
+
+    if (o->kind->res && o->kind->res->fields)
+        j = object_parse(o);
+    index_fields(o, json_root(j));
+}
+
+void object_sleep(struct object *o)
+{
+    rcbuf_unref(take(o->text));
+}
+
+struct rcbuf *object_bytes(const struct object *o)
+{
+    return o->text ? rcbuf_ref(o->text) : storage_fetch(o->kind->storage, o->rv);
+}
+
+struct json *object_parse(const struct object *o)
+{
+    struct json *j = NULL;
+    struct rcbuf *text = object_bytes(o);
+
+    if (text)
+        json_parse(rcbuf_slice(text), &j, NULL);
+    rcbuf_unref(text);
+    return j;
+}
+
+const char *object_label(const struct object *o, const char *key)
+{
+    const char *p = o->labels;
+
+    for (unsigned i = 0; i < o->n_labels; i++) {
+        const char *value = p + strlen(p) + 1;
+
+        if (strcmp(p, key) == 0)
+            return value;
+        p = value + strlen(value) + 1;
+    }
+    return NULL;
+}
+
+const char *object_field(const struct object *o, const char *path)
+{
+    const struct resource *res = o->kind->res;
+    const char *p = o->fields;
+
+    if (strcmp(path, "metadata.name") == 0)
+        return o->name;
+    if (strcmp(path, "metadata.namespace") == 0)
+        return o->ns;
+    for (size_t i = 0; p && res && res->fields[i]; i++, p += strlen(p) + 1)
+        if (strcmp(res->fields[i], path) == 0)
+            return p;
+    return NULL;
+}
