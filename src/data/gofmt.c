@@ -219,3 +219,41 @@ void go_json(struct buf *b, yyjson_val *v, bool sorted)
         buf_adds(b, "null");
     }
 }
+
+static void print_object(struct buf *b, yyjson_val *v)
+{
+    size_t n;
+    autofree struct member *members = members_sorted(v, &n);
+
+    buf_adds(b, "map[");
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(b, "%s%s:", i ? " " : "", yyjson_get_str(members[i].key));
+        go_print(b, members[i].val);
+    }
+    buf_addc(b, ']');
+}
+
+void go_print(struct buf *b, yyjson_val *v)
+{
+    char number[GO_FLOAT_TEXT];
+
+    if (yyjson_is_obj(v)) {
+        print_object(b, v);
+    } else if (yyjson_is_arr(v)) {
+        buf_addc(b, '[');
+        json_each(v, item, i, n) {
+            if (i)
+                buf_addc(b, ' ');
+            go_print(b, item);
+        }
+        buf_addc(b, ']');
+    } else if (yyjson_is_str(v)) {
+        buf_add(b, yyjson_get_str(v), yyjson_get_len(v));
+    } else if (yyjson_is_real(v)) {
+        buf_adds(b, go_float(yyjson_get_real(v), number));
+    } else if (!v || yyjson_is_null(v)) {
+        buf_adds(b, "<nil>");
+    } else {
+        json_write(b, v);
+    }
+}

@@ -18,6 +18,9 @@ char *go_float_json(double v, char out[GO_FLOAT_TEXT]);
 /* json.Marshal: compact, <, > and & escaped; sorted: members in the order of a Go map. */
 void go_json(struct buf *b, yyjson_val *v, bool sorted);
 
+/* %v of a value decoded into interface{}: map[a:1 b:[x y]], strings bare, null as <nil>. */
+void go_print(struct buf *b, yyjson_val *v);
+
 /* The members of an object in the byte order of their keys; the caller frees the array. */
 struct member {
     yyjson_val *key, *val;

@@ -18,12 +18,14 @@
 int json_pointer(yyjson_mut_val *root, struct slice pointer, yyjson_mut_val **ret, struct err *err);
 
 /*
- * JSON patch (RFC 6902), as kube-apiserver applies it: removing what is not there changes nothing,
- * an index may be negative (from the end), and `replace` or `test` with null need no such member.
- * Errors: ERR_BAD_REQUEST when ops is no list of objects, ERR_TOO_LARGE past PATCH_MAX_OPS,
- * ERR_INVALID when an operation cannot be applied; the message names the operation and its path.
+ * JSON patch (RFC 6902), with a kube-apiserver's liberties: an index may be negative (from the end),
+ * `replace` may set a member that is not there, `copy` of such a member gives null, `test` finds null
+ * in it; the whole document ("") can only be replaced or tested.
+ * Errors: ERR_BAD_REQUEST when patch is no list of operations (words for the client), ERR_TOO_LARGE past
+ * PATCH_MAX_OPS (likewise), ERR_INVALID when an operation cannot be applied. A kube-apiserver keeps that
+ * last message to itself: its client reads "the server rejected our request due to an error in our request".
  */
-int patch_json(yyjson_mut_doc *doc, yyjson_mut_val **root, yyjson_val *ops, struct err *err);
+int patch_json(yyjson_mut_doc *doc, yyjson_mut_val **root, yyjson_val *patch, struct err *err);
 
 /* JSON merge patch (RFC 7386). Cannot fail; gives the new root. */
 yyjson_mut_val *patch_merge(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *patch);
@@ -52,10 +54,14 @@ struct patch_meta {
     const void *type; /* of the root */
 };
 
+/* The lookup over the type table (data/types.h): type is a `const struct type *`. */
+patch_lookup patch_lookup_types;
+
 /*
  * Strategic merge patch. Directives: $patch (replace, delete, merge), $deleteFromPrimitiveList/x,
- * $setElementOrder/x, $retainKeys; null deletes a member. Errors: ERR_BAD_REQUEST for a malformed
- * directive or a list item without its merge key, in apimachinery's words.
+ * $setElementOrder/x, $retainKeys; null deletes a member. Errors, in apimachinery's words and with the
+ * codes a kube-apiserver answers: ERR_BAD_REQUEST for a malformed directive, ERR_INVALID for lists of
+ * lists, ERR_INTERNAL for the others (a list item without its merge key, an unknown directive).
  */
 int patch_strategic(yyjson_mut_doc *doc, yyjson_mut_val **root, yyjson_val *patch,
                     const struct patch_meta *meta, struct err *err);
