@@ -182,15 +182,15 @@ static bool can_start(const struct queue *q)
 /* Timers of the loop are in milliseconds: rounded up, so that none fires early. */
 static void schedule(struct queue *q)
 {
-    int64_t wait = -1;
+    int64_t wait = 0;
 
-    if (can_start(q))
-        wait = 0;
-    else if (q->heap.n)
-        wait = MAX(q->heap.v[0]->due_ns - clock_mono_ns(), 0);
-    if (wait < 0) {
-        uv_timer_stop(q->timer);
-        return;
+    if (!can_start(q)) {
+        if (!q->heap.n) {
+            uv_timer_stop(q->timer);
+            return;
+        }
+        wait = q->heap.v[0]->due_ns - clock_mono_ns();
+        wait = MAX(wait, 0);
     }
     uv_update_time(q->loop);
     uv_timer_start(q->timer, on_timer, (uint64_t)(wait + 999999) / 1000000, 0);
