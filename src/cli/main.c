@@ -12,7 +12,9 @@ static int usage(FILE *out)
 {
     fprintf(out, "manta: Ray clusters and jobs on this machine or on Kubernetes\n\nUsage:\n");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-        fprintf(out, "  manta %-12s %s\n", verbs[i].name, verbs[i].help);
+        if (verbs[i].help)
+            fprintf(out, "  manta %-12s %s\n", verbs[i].name, verbs[i].help);
+    fprintf(out, "\nmanta VERB --help tells more.\n");
     return out == stdout ? 0 : 2;
 }
 

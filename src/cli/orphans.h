@@ -1,0 +1,20 @@
+/*
+ * Which processes an instance has, on file, so that whoever comes after a killed parent can end them.
+ * A process is known by its number and its start time: numbers are used again.
+ */
+#ifndef MANTA_CLI_ORPHANS_H
+#define MANTA_CLI_ORPHANS_H
+
+#include "base/err.h"
+
+struct orphan {
+    const char *name;
+    int pid;
+};
+
+/* Replaces DIR/children.json; n 0 removes it. */
+void orphans_write(const char *dir, const struct orphan *list, size_t n);
+/* SIGTERM to those that still run, SIGKILL after wait_ms; returns when they are gone. */
+int orphans_end(const char *dir, int wait_ms, struct err *err);
+
+#endif
