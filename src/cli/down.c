@@ -26,7 +26,7 @@ static int take_down(const struct instance *i, bool purge, bool *ret_was_up, str
 int verb_down(int argc, char **argv)
 {
     const char *name = "default";
-    bool purge = false, was_up;
+    bool purge = false, was_up = false;
     const struct flag list[] = {
         {"name", 0, FLAG_STRING, &name, "NAME", "which instance (default \"default\")"},
         {"purge", 0, FLAG_BOOL, &purge, NULL, "remove its objects, logs and certificates"},
