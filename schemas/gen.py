@@ -15,6 +15,7 @@ SEARCH = ('meta/v1', 'resource', 'runtime', 'intstr', 'core/v1')
 PATCH = {'merge': 'PATCH_MERGE', 'replace': 'PATCH_REPLACE', 'retainKeys': 'PATCH_RETAIN_KEYS'}
 LIMITS = ('min', 'max', 'minlen', 'maxlen', 'minitems', 'maxitems')
 NONE = 0xffff
+MAX_FIELDS = 64  # src/data/typed.c
 API, CRD = 1, 2  # scopes
 
 
@@ -241,8 +242,8 @@ class Tables:
             f.attrs['core'] = not t.package.startswith('ray/')
             self.fields.append(self.row(f, t.package, f.text, f.name, f.omit, f.attrs, f.rules))
         names = [f.name.encode() for f in t.fields]
-        if len(set(names)) != len(names):
-            fail(t.where, 'a field is there twice')
+        if len(set(names)) != len(names) or len(names) > MAX_FIELDS:
+            fail(t.where, 'a field is there twice, or there are too many')
         self.order += sorted(range(len(names)), key=lambda i: names[i])
         flags = [flag for flag, on in (
             ('TYPE_ATOMIC', t.attrs.get('map') == 'atomic'),

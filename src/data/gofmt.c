@@ -132,23 +132,51 @@ char *go_float_json(double v, char out[GO_FLOAT_TEXT])
     return format(v, exp, digits, v != 0 && (exp < -6 || exp >= 21), "e%+d", out);
 }
 
-static void json_string(struct buf *b, yyjson_val *v)
+static void json_rune(struct buf *b, struct slice s, size_t len, uint32_t c)
 {
-    struct slice s = {yyjson_get_str(v), yyjson_get_len(v)};
+    if (!len)
+        buf_adds(b, "\\ufffd");
+    else if (c == 0x2028 || c == 0x2029)
+        buf_printf(b, "\\u%04x", c);
+    else
+        buf_add(b, s.p, len);
+}
 
+static void json_ascii(struct buf *b, char c, bool html)
+{
+    static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
+    const char *special = c ? strchr(from, c) : NULL;
+
+    if (special)
+        buf_printf(b, "\\%c", to[special - from]);
+    else if (c < 0x20 || (html && (c == '<' || c == '>' || c == '&')))
+        buf_printf(b, "\\u%04x", (unsigned)c);
+    else
+        buf_addc(b, c);
+}
+
+void go_json_string(struct buf *b, struct slice s, bool html)
+{
     buf_addc(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t')
-            buf_printf(b, "\\%c", c == '\b' ? 'b' : c == '\f' ? 'f' : c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-        else if (c < 0x20 || c == '<' || c == '>' || c == '&')
-            buf_printf(b, "\\u%04x", c);
-        else
-            buf_addc(b, (char)c);
+    while (s.n) {
+        uint32_t c = 0;
+        size_t len = 1;
+
+        if ((unsigned char)*s.p < 0x80) {
+            json_ascii(b, *s.p, html);
+        } else {
+            len = utf8_next(s, &c);
+            json_rune(b, s, len, c);
+        }
+        s.p += len ? len : 1;
+        s.n -= len ? len : 1;
     }
     buf_addc(b, '"');
+}
+
+static void json_string(struct buf *b, yyjson_val *v)
+{
+    go_json_string(b, (struct slice){yyjson_get_str(v), yyjson_get_len(v)}, true);
 }
 
 static int by_key(const void *a, const void *b)

@@ -15,6 +15,10 @@ void go_quote(struct buf *b, struct slice s);
 char *go_float(double v, char out[GO_FLOAT_TEXT]);
 char *go_float_json(double v, char out[GO_FLOAT_TEXT]);
 
+/* A JSON string as json.Marshal writes it; html: <, > and & are escaped, too. What is not UTF-8
+ * becomes U+FFFD. */
+void go_json_string(struct buf *b, struct slice s, bool html);
+
 /* json.Marshal: compact, <, > and & escaped; sorted: members in the order of a Go map. */
 void go_json(struct buf *b, yyjson_val *v, bool sorted);
 
