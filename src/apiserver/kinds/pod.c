@@ -1,0 +1,298 @@
+/*
+ * Pods on their way in: the admission plugins of kube-apiserver's default set that matter for them
+ * (ServiceAccount, LimitRanger, Priority, DefaultTolerationSeconds), and the initial status.
+ */
+#include "apiserver/kinds/kind.h"
+#include "apiserver/kinds/pod.h"
+
+#include "base/clock.h"
+#include "data/quantity.h"
+
+#include <stdio.h>
+
+static void refuse(struct change *ch, const char *why)
+{
+    if (!ch->refuse)
+        ch->refuse = status_forbidden(ch->arena, "", "pods", json_mut_str_at(ch->obj, "metadata.name", ""), why);
+}
+
+static const char *pod_namespace(const struct change *ch)
+{
+    return ch->ns ? ch->ns : "";
+}
+
+/* ---- ServiceAccount ---- */
+
+#define MOUNT_PATH "/var/run/secrets/kubernetes.io/serviceaccount"
+
+/* An item of a projected volume's sources: the object {name: {}}. */
+static yyjson_mut_val *source(yyjson_mut_doc *doc, yyjson_mut_val *sources, const char *name)
+{
+    return json_put_obj(doc, yyjson_mut_arr_add_obj(doc, sources), name);
+}
+
+static void add_token_volume(yyjson_mut_doc *doc, yyjson_mut_val *spec, const char *name)
+{
+    yyjson_mut_val *volumes = json_mut_get(spec, "volumes");
+    yyjson_mut_val *v = yyjson_mut_arr_add_obj(doc, volumes ? volumes : json_put_arr(doc, spec, "volumes"));
+
+    json_put_str(doc, v, "name", name);
+    yyjson_mut_val *projected = json_put_obj(doc, v, "projected");
+    yyjson_mut_val *sources = json_put_arr(doc, projected, "sources");
+    yyjson_mut_val *token = source(doc, sources, "serviceAccountToken");
+    json_put_int(doc, token, "expirationSeconds", 3607);
+    json_put_str(doc, token, "path", "token");
+    yyjson_mut_val *ca = source(doc, sources, "configMap");
+    json_put_str(doc, ca, "name", "kube-root-ca.crt");
+    yyjson_mut_val *item = yyjson_mut_arr_add_obj(doc, json_put_arr(doc, ca, "items"));
+    json_put_str(doc, item, "key", "ca.crt");
+    json_put_str(doc, item, "path", "ca.crt");
+    yyjson_mut_val *down = source(doc, sources, "downwardAPI");
+    item = yyjson_mut_arr_add_obj(doc, json_put_arr(doc, down, "items"));
+    json_put_str(doc, item, "path", "namespace");
+    yyjson_mut_val *ref = json_put_obj(doc, item, "fieldRef");
+    json_put_str(doc, ref, "apiVersion", "v1");
+    json_put_str(doc, ref, "fieldPath", "metadata.namespace");
+    json_put_int(doc, projected, "defaultMode", 420);
+}
+
+static bool mounts_there(yyjson_mut_val *container)
+{
+    size_t i, n;
+    yyjson_mut_val *m;
+
+    yyjson_mut_arr_foreach(json_mut_get(container, "volumeMounts"), i, n, m)
+        if (!strcmp(json_mut_str_at(m, "mountPath", ""), MOUNT_PATH))
+            return true;
+    return false;
+}
+
+/* Whether any container lacked the mount. */
+static bool mount_token(yyjson_mut_doc *doc, yyjson_mut_val *containers, const char *volume)
+{
+    size_t i, n;
+    yyjson_mut_val *c;
+    bool any = false;
+
+    yyjson_mut_arr_foreach(containers, i, n, c) {
+        if (mounts_there(c))
+            continue;
+        yyjson_mut_val *mounts = json_mut_get(c, "volumeMounts");
+        yyjson_mut_val *m = yyjson_mut_arr_add_obj(doc, mounts ? mounts : json_put_arr(doc, c, "volumeMounts"));
+        json_put_str(doc, m, "name", volume);
+        json_put_bool(doc, m, "readOnly", true);
+        json_put_str(doc, m, "mountPath", MOUNT_PATH);
+        any = true;
+    }
+    return any;
+}
+
+static void add_token(yyjson_mut_doc *doc, yyjson_mut_val *spec)
+{
+    char name[32];
+
+    memcpy(name, "kube-api-access-", 16);
+    rand_suffix(name + 16, 5);
+    bool init = mount_token(doc, json_mut_get(spec, "initContainers"), name);
+    if (mount_token(doc, json_mut_get(spec, "containers"), name) || init)
+        add_token_volume(doc, spec, name);
+}
+
+static bool wants_token(yyjson_mut_val *spec, yyjson_val *account)
+{
+    yyjson_mut_val *own = json_mut_get(spec, "automountServiceAccountToken");
+
+    if (own && !yyjson_mut_is_null(own))
+        return yyjson_mut_get_bool(own);
+    return json_bool_at(account, "automountServiceAccountToken", true);
+}
+
+static void admit_account(struct change *ch)
+{
+    yyjson_mut_val *spec = json_mut_get(ch->obj, "spec");
+    const char *name = json_mut_str_at(spec, "serviceAccountName", "");
+    struct json *account autojson = NULL;
+    bool pending;
+
+    if (!api_admission_enabled(ch->api, "ServiceAccount"))
+        return;
+    if (!*name)
+        name = "default";
+    json_put_str(ch->doc, spec, "serviceAccountName", name);
+    name = json_mut_str_at(spec, "serviceAccountName", "");
+    struct object *o autoobject =
+        storage_newest(api_storage(ch->api), api_resource(ch->api, "", "serviceaccounts"),
+                       pod_namespace(ch), name, &pending);
+    if (!o) {
+        refuse(ch, arena_printf(ch->arena, "error looking up service account %s/%s: serviceaccount \"%s\" not found",
+                                pod_namespace(ch), name, name));
+        return;
+    }
+    account = object_parse(o);
+    if (wants_token(spec, json_root(account)))
+        add_token(ch->doc, spec);
+    yyjson_val *secrets = json_get(json_root(account), "imagePullSecrets");
+    if (yyjson_arr_size(secrets) && !yyjson_mut_arr_size(json_mut_get(spec, "imagePullSecrets")))
+        json_put(ch->doc, spec, "imagePullSecrets", json_thaw(ch->doc, secrets));
+}
+
+/* ---- Priority ---- */
+
+struct priority {
+    struct json *best; /* the global default */
+};
+
+static bool visit_class(void *arg, const struct object *o)
+{
+    struct priority *p = arg;
+    struct json *doc autojson = object_parse(o);
+
+    if (json_bool_at(json_root(doc), "globalDefault", false) && !p->best)
+        p->best = json_ref(doc);
+    return true;
+}
+
+static struct json *priority_class(struct change *ch, const char *name)
+{
+    const struct resource *classes = api_resource(ch->api, "scheduling.k8s.io", "priorityclasses");
+    struct priority p = {0};
+
+    if (*name) {
+        struct object *o autoobject = storage_get(api_storage(ch->api), classes, "", name);
+        if (o)
+            return object_parse(o);
+        refuse(ch, arena_printf(ch->arena, "no PriorityClass with name %s was found", name));
+        return NULL;
+    }
+    storage_each(api_storage(ch->api), &(struct storage_scan){.res = classes}, visit_class, &p, NULL);
+    return p.best;
+}
+
+static void admit_priority(struct change *ch)
+{
+    yyjson_mut_val *spec = json_mut_get(ch->obj, "spec");
+    const char *name = json_mut_str_at(spec, "priorityClassName", "");
+
+    if (!api_admission_enabled(ch->api, "Priority"))
+        return;
+    struct json *class autojson = priority_class(ch, name);
+    if (class && !*name)
+        json_put_str(ch->doc, spec, "priorityClassName", json_str_at(json_root(class), "metadata.name", ""));
+    json_put_int(ch->doc, spec, "priority", json_int_at(json_root(class), "value", 0));
+    if (!json_mut_get(spec, "preemptionPolicy"))
+        json_put_str(ch->doc, spec, "preemptionPolicy",
+                     json_str_at(json_root(class), "preemptionPolicy", "PreemptLowerPriority"));
+}
+
+/* ---- DefaultTolerationSeconds ---- */
+
+static bool tolerates(yyjson_mut_val *list, const char *key)
+{
+    size_t i, n;
+    yyjson_mut_val *t;
+
+    yyjson_mut_arr_foreach(list, i, n, t) {
+        const char *k = json_mut_str_at(t, "key", ""), *effect = json_mut_str_at(t, "effect", "");
+        if ((!*k || !strcmp(k, key)) && (!*effect || !strcmp(effect, "NoExecute")))
+            return true;
+    }
+    return false;
+}
+
+static void admit_tolerations(struct change *ch)
+{
+    static const char *const keys[] = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"};
+    yyjson_mut_val *spec = json_mut_get(ch->obj, "spec"), *list = json_mut_get(spec, "tolerations");
+
+    if (!api_admission_enabled(ch->api, "DefaultTolerationSeconds"))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (tolerates(list, keys[i]))
+            continue;
+        if (!list)
+            list = json_put_arr(ch->doc, spec, "tolerations");
+        yyjson_mut_val *t = yyjson_mut_arr_add_obj(ch->doc, list);
+        json_put_str(ch->doc, t, "key", keys[i]);
+        json_put_str(ch->doc, t, "operator", "Exists");
+        json_put_str(ch->doc, t, "effect", "NoExecute");
+        json_put_int(ch->doc, t, "tolerationSeconds", 300);
+    }
+}
+
+/* ---- the whole ---- */
+
+void pod_admit(struct change *ch)
+{
+    if (ch->verb != VERB_CREATE || ch->old || *ch->subresource)
+        return;
+    admit_account(ch);
+    if (api_admission_enabled(ch->api, "LimitRanger"))
+        pod_admit_limits(ch);
+    admit_priority(ch);
+    admit_tolerations(ch);
+}
+
+/* spec.serviceAccount is the older name of serviceAccountName. */
+static void agree_accounts(struct change *ch)
+{
+    yyjson_mut_val *spec = json_mut_get(ch->obj, "spec");
+    const char *name = json_mut_str_at(spec, "serviceAccountName", "");
+
+    if (*name)
+        json_put_str(ch->doc, spec, "serviceAccount", name);
+}
+
+static bool same_quantity(yyjson_mut_val *a, yyjson_mut_val *b)
+{
+    struct quantity x, y;
+
+    return a && b && quantity_parse(slice_of(yyjson_mut_get_str(a)), &x, NULL) == 0 &&
+           quantity_parse(slice_of(yyjson_mut_get_str(b)), &y, NULL) == 0 && quantity_cmp(&x, &y) == 0;
+}
+
+struct qos {
+    bool any, guaranteed;
+};
+
+static void add_qos(struct qos *q, yyjson_mut_val *containers)
+{
+    static const char *const names[] = {"cpu", "memory"};
+    size_t i, n;
+    yyjson_mut_val *c;
+
+    yyjson_mut_arr_foreach(containers, i, n, c) {
+        yyjson_mut_val *limits = json_mut_at(c, "resources.limits"), *requests = json_mut_at(c, "resources.requests");
+        for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+            q->any |= json_mut_get(limits, names[k]) || json_mut_get(requests, names[k]);
+            q->guaranteed &= same_quantity(json_mut_get(limits, names[k]), json_mut_get(requests, names[k]));
+        }
+    }
+}
+
+static const char *qos_class(yyjson_mut_val *pod)
+{
+    struct qos q = {.guaranteed = true};
+
+    add_qos(&q, json_mut_at(pod, "spec.containers"));
+    add_qos(&q, json_mut_at(pod, "spec.initContainers"));
+    return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
+}
+
+void pod_prepare(struct change *ch)
+{
+    if (ch->old || *ch->subresource)
+        return;
+    agree_accounts(ch);
+    yyjson_mut_val *status = json_put_obj(ch->doc, ch->obj, "status");
+    json_put_str(ch->doc, status, "phase", "Pending");
+    json_put_str(ch->doc, status, "qosClass", qos_class(ch->obj));
+}
+
+int64_t pod_grace(yyjson_val *obj)
+{
+    const char *phase = json_str_at(obj, "status.phase", "");
+
+    if (!*json_str_at(obj, "spec.nodeName", "") || str_in(phase, "Failed|Succeeded"))
+        return 0;
+    return json_int_at(obj, "spec.terminationGracePeriodSeconds", 30);
+}

@@ -1,0 +1,291 @@
+/* Deployments and the other kinds that keep pods running (pkg/apis/apps/validation, defaults). */
+#include "apiserver/kinds/kind.h"
+
+#include "apiserver/kinds/rules_pod.h"
+#include "base/names.h"
+#include "data/selector.h"
+
+/* ---- shared ---- */
+
+static const char mismatch[] = "`selector` does not match template `labels`";
+
+void check_selector_matches(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *selector = json_get(s->v, "selector");
+    yyjson_val *labels = json_at(s->v, "template.metadata.labels");
+    struct selector *compiled = NULL;
+    bool matches = false;
+
+    (void)r;
+    if (selector && selector_from_json(selector, &compiled, NULL) == 0)
+        matches = selector_matches(compiled, labels);
+    if (selector && !compiled)
+        return;
+    selector_free(compiled);
+    if (!matches)
+        field_invalid(c->errs, check_at(c, s->path, ".template.metadata.labels"), labels, mismatch);
+}
+
+/* The same for a plain map. */
+static void check_map_matches(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *labels = json_at(s->v, "template.metadata.labels");
+
+    (void)r;
+    json_each_member(json_get(s->v, "selector"), key, val) {
+        if (json_equal(val, json_get(labels, yyjson_get_str(key))))
+            continue;
+        field_invalid(c->errs, check_at(c, s->path, ".template.metadata.labels"), labels, mismatch);
+        return;
+    }
+}
+
+void check_always(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const always[] = {"Always"};
+
+    (void)r;
+    if (strcmp(json_str(s->v, "Always"), "Always"))
+        field_not_supported(c->errs, s->path, s->v, always, 1);
+}
+
+/* r->text names the kind. */
+static void check_empty_selector(struct check *c, const struct rule *r, const struct site *s)
+{
+    if (yyjson_is_obj(s->v) && json_is_empty(json_get(s->v, "matchLabels")) &&
+        json_is_empty(json_get(s->v, "matchExpressions")))
+        check_add_invalid(c, s, r->text);
+}
+
+#define SELECTOR(kind)                                                                             \
+    {"spec.selector", check_present}, {"spec.selector", check_label_selector},                     \
+        {"spec.selector", check_empty_selector, "empty selector is invalid for " kind},           \
+        {"spec", check_selector_matches}
+
+#define TEMPLATE                                                                                   \
+    {"spec.template", check_rules, .rules = pod_template_rules},                                   \
+    {"spec.template.spec.restartPolicy", check_always}
+
+#define KEEP_SELECTOR {"spec.selector", check_immutable}
+
+/* ---- deployments ---- */
+
+static bool is_zero(yyjson_val *v)
+{
+    return (yyjson_is_int(v) && !yyjson_get_sint(v)) ||
+           (yyjson_is_str(v) && (!strcmp(yyjson_get_str(v), "0%") || !strcmp(yyjson_get_str(v), "0")));
+}
+
+static void check_strategy(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *rolling = json_get(s->v, "rollingUpdate");
+
+    (void)r;
+    if (!strcmp(json_get_str(s->v, "type", ""), "Recreate") && rolling)
+        field_forbidden(c->errs, check_at(c, s->path, ".rollingUpdate"),
+                        "may not be specified when strategy `type` is 'Recreate'");
+    else if (is_zero(json_get(rolling, "maxUnavailable")) && is_zero(json_get(rolling, "maxSurge")))
+        field_invalid(c->errs, check_at(c, s->path, ".rollingUpdate.maxUnavailable"),
+                      json_get(rolling, "maxUnavailable"), "may not be 0 when `maxSurge` is 0");
+}
+
+static void check_progress(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *deadline = json_get(s->v, "progressDeadlineSeconds");
+
+    (void)r;
+    if (deadline && yyjson_get_sint(deadline) <= json_int_at(s->v, "minReadySeconds", 0))
+        field_invalid(c->errs, check_at(c, s->path, ".progressDeadlineSeconds"), deadline,
+                      "must be greater than minReadySeconds");
+}
+
+const struct rule deployment_rules[] = {
+    SELECTOR("deployment"),
+    TEMPLATE,
+    {"spec.replicas", check_min},
+    {"spec.strategy.type", check_enum, "Recreate|RollingUpdate"},
+    {"spec.strategy.rollingUpdate.maxSurge", check_percent_or_int},
+    {"spec.strategy.rollingUpdate.maxUnavailable", check_percent_or_int},
+    {"spec.strategy", check_strategy},
+    {"spec.minReadySeconds", check_min},
+    {"spec.revisionHistoryLimit", check_min},
+    {"spec.progressDeadlineSeconds", check_min},
+    {"spec", check_progress},
+    {NULL},
+};
+const struct rule deployment_update_rules[] = {KEEP_SELECTOR, {NULL}};
+
+static void recreate(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    (void)ch;
+    if (!strcmp(json_mut_str_at(at, "type", ""), "RollingUpdate"))
+        json_ensure(doc, at, "rollingUpdate");
+}
+
+const struct kind_defaults deployment_defaults[] = {
+    {"+spec.+template.+spec", .table = pod_spec_defaults},
+    {"spec.replicas", "1"},
+    {"+spec.+strategy.type", "\"RollingUpdate\""},
+    {"spec.strategy", .fn = recreate},
+    {"spec.strategy.rollingUpdate.maxUnavailable", "\"25%\""},
+    {"spec.strategy.rollingUpdate.maxSurge", "\"25%\""},
+    {"spec.revisionHistoryLimit", "10"},
+    {"spec.progressDeadlineSeconds", "600"},
+    {NULL},
+};
+
+/* ---- replica sets and replication controllers ---- */
+
+const struct rule replicaset_rules[] = {
+    {"spec.replicas", check_min},
+    {"spec.minReadySeconds", check_min},
+    SELECTOR("ReplicaSet"),
+    TEMPLATE,
+    {NULL},
+};
+
+static void labels_from_template(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    yyjson_mut_val *labels = json_mut_at(at, "spec.template.metadata.labels");
+
+    (void)ch;
+    if (yyjson_mut_obj_size(labels) && !yyjson_mut_obj_size(json_mut_at(at, "metadata.labels")))
+        json_put(doc, json_ensure(doc, at, "metadata"), "labels", json_dup(doc, labels));
+}
+
+static void selector_from_template(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    yyjson_mut_val *labels = json_mut_at(at, "spec.template.metadata.labels");
+
+    labels_from_template(doc, at, ch);
+    if (yyjson_mut_obj_size(labels) && !yyjson_mut_obj_size(json_mut_at(at, "spec.selector")))
+        json_put(doc, json_ensure(doc, at, "spec"), "selector", json_dup(doc, labels));
+}
+
+const struct kind_defaults replicaset_defaults[] = {
+    {"+spec.+template.+spec", .table = pod_spec_defaults},
+    {"", .fn = labels_from_template},
+    {"spec.replicas", "1"},
+    {NULL},
+};
+
+const struct rule controller_rules[] = {
+    {"spec.replicas", check_min},
+    {"spec.minReadySeconds", check_min},
+    {"spec.selector", check_required},
+    {"spec", check_map_matches},
+    {"spec.template", check_present},
+    TEMPLATE,
+    {NULL},
+};
+
+const struct kind_defaults controller_defaults[] = {
+    {"+spec.template.+spec", .table = pod_spec_defaults},
+    {"", .fn = selector_from_template},
+    {"spec.replicas", "1"},
+    {NULL},
+};
+
+const struct rule pod_template_kind_rules[] = {
+    {"template", check_rules, .rules = pod_template_rules}, {NULL}};
+const struct kind_defaults pod_template_defaults[] = {
+    {"+template.+spec", .table = pod_spec_defaults}, {NULL}};
+
+/* ---- stateful sets ---- */
+
+static const char set_only[] =
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+    "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+    "'minReadySeconds' are forbidden";
+
+static void check_set_update(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const fixed[] = {"selector", "serviceName", "podManagementPolicy",
+                                        "volumeClaimTemplates"};
+
+    (void)r;
+    for (size_t i = 0; s->old && i < ARRAY_SIZE(fixed); i++) {
+        if (json_equal(json_get(s->v, fixed[i]), json_get(s->old, fixed[i])))
+            continue;
+        field_forbidden(c->errs, s->path, set_only);
+        return;
+    }
+}
+
+const struct rule statefulset_rules[] = {
+    SELECTOR("statefulset"),
+    TEMPLATE,
+    {"spec.replicas", check_min},
+    {"spec.podManagementPolicy", check_enum, "OrderedReady|Parallel"},
+    {"spec.updateStrategy.type", check_enum, "OnDelete|RollingUpdate"},
+    {"spec.updateStrategy.rollingUpdate.partition", check_min},
+    {"spec.minReadySeconds", check_min},
+    {"spec.revisionHistoryLimit", check_min},
+    {"spec.ordinals.start", check_min},
+    {NULL},
+};
+const struct rule statefulset_update_rules[] = {{"spec", check_set_update}, {NULL}};
+
+static void rolling_partition(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    (void)ch;
+    if (strcmp(json_mut_str_at(at, "type", ""), "RollingUpdate"))
+        return;
+    yyjson_mut_val *rolling = json_ensure(doc, at, "rollingUpdate");
+    if (!json_mut_get(rolling, "partition"))
+        json_put_int(doc, rolling, "partition", 0);
+}
+
+static const struct kind_defaults claim_template[] = {
+    {"apiVersion", "\"v1\""},
+    {"kind", "\"PersistentVolumeClaim\""},
+    {"+spec.volumeMode", "\"Filesystem\""},
+    {"+status.phase", "\"Pending\""},
+    {NULL},
+};
+
+const struct kind_defaults statefulset_defaults[] = {
+    {"+spec.+template.+spec", .table = pod_spec_defaults},
+    {"spec.podManagementPolicy", "\"OrderedReady\""},
+    {"+spec.+updateStrategy.type", "\"RollingUpdate\""},
+    {"spec.updateStrategy", .fn = rolling_partition},
+    {"+spec.+persistentVolumeClaimRetentionPolicy.whenDeleted", "\"Retain\""},
+    {"spec.persistentVolumeClaimRetentionPolicy.whenScaled", "\"Retain\""},
+    {"spec.volumeClaimTemplates[]", .table = claim_template},
+    {"spec.replicas", "1"},
+    {"spec.revisionHistoryLimit", "10"},
+    {NULL},
+};
+
+/* ---- daemon sets ---- */
+
+const struct rule daemonset_rules[] = {
+    SELECTOR("daemonset"),
+    TEMPLATE,
+    {"spec.updateStrategy.type", check_enum, "RollingUpdate|OnDelete"},
+    {"spec.updateStrategy.rollingUpdate.maxUnavailable", check_percent_or_int},
+    {"spec.updateStrategy.rollingUpdate.maxSurge", check_percent_or_int},
+    {"spec.minReadySeconds", check_min},
+    {"spec.revisionHistoryLimit", check_min},
+    {NULL},
+};
+
+static void daemon_rolling(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    (void)ch;
+    if (strcmp(json_mut_str_at(at, "type", ""), "RollingUpdate"))
+        return;
+    yyjson_mut_val *rolling = json_ensure(doc, at, "rollingUpdate");
+    if (!json_mut_get(rolling, "maxUnavailable"))
+        json_put_int(doc, rolling, "maxUnavailable", 1);
+    if (!json_mut_get(rolling, "maxSurge"))
+        json_put_int(doc, rolling, "maxSurge", 0);
+}
+
+const struct kind_defaults daemonset_defaults[] = {
+    {"+spec.+template.+spec", .table = pod_spec_defaults},
+    {"+spec.+updateStrategy.type", "\"RollingUpdate\""},
+    {"spec.updateStrategy", .fn = daemon_rolling},
+    {"spec.revisionHistoryLimit", "10"},
+    {NULL},
+};

@@ -1,0 +1,116 @@
+/* Paths that are no resource: discovery and OpenAPI. */
+#include "apiserver/kinds.h"
+
+#include "apiserver/crd/crd.h"
+#include "apiserver/discovery.h"
+#include "apiserver/openapi.h"
+
+#include <stdio.h>
+
+static bool answer(struct request *req, const char *type, yyjson_mut_val *root)
+{
+    struct buf b cleanup(buf_done) = BUF_INIT;
+
+    if (!root)
+        return false;
+    json_mut_write(&b, root);
+    buf_addc(&b, '\n');
+    request_bytes(req, 200, type, buf_slice(&b));
+    return true;
+}
+
+static bool answer_json(struct request *req, yyjson_mut_val *root)
+{
+    return answer(req, "application/json", root);
+}
+
+static bool aggregated(struct request *req, bool core, const char *version)
+{
+    char type[96];
+
+    snprintf(type, sizeof type, "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList",
+             version);
+    return answer(req, type,
+                  discovery_aggregate(request_doc(req), api_registry(req->api), core, version));
+}
+
+static bool handle_api(struct request *req, struct slice *part, size_t n)
+{
+    const char *version = discovery_aggregated(req->accept);
+    char address[32];
+
+    if (n == 1 && version)
+        return aggregated(req, true, version);
+    snprintf(address, sizeof address, "127.0.0.1:%d", api_port(req->api));
+    if (n == 1)
+        return answer_json(req, discovery_versions(request_doc(req), address));
+    return n == 2 && slice_is(part[1], "v1") &&
+           answer_json(req, discovery_resources(request_doc(req), api_registry(req->api), "", "v1"));
+}
+
+static bool handle_apis(struct request *req, struct slice *part, size_t n)
+{
+    const char *version = discovery_aggregated(req->accept);
+    const struct registry *reg = api_registry(req->api);
+    yyjson_mut_doc *doc = request_doc(req);
+    const char *group = n > 1 ? arena_strndup(&req->arena, part[1].p, part[1].n) : NULL;
+
+    if (n == 1 && version)
+        return aggregated(req, false, version);
+    if (n == 1)
+        return answer_json(req, discovery_groups(doc, reg));
+    if (n == 2)
+        return answer_json(req, discovery_group(doc, reg, group));
+    return n == 3 && *group &&
+           answer_json(req, discovery_resources(doc, reg, group,
+                                                arena_strndup(&req->arena, part[2].p, part[2].n)));
+}
+
+static bool handle_openapi(struct request *req, struct slice *part, size_t n)
+{
+    struct buf b cleanup(buf_done) = BUF_INIT;
+    const struct registry *reg = api_registry(req->api);
+    struct crd_schemas schemas = {.api = req->api};
+    bool found;
+
+    if (n < 2 || !slice_is(part[1], "v3"))
+        return false;
+    if (n == 2) {
+        openapi_index(reg, &b);
+        request_bytes(req, 200, "application/json", buf_slice(&b));
+        return true;
+    }
+    bool core = n == 4 && slice_is(part[2], "api"), group = n == 5 && slice_is(part[2], "apis");
+    if (!core && !group)
+        return false;
+    found = openapi_document(reg, core ? "" : arena_strndup(&req->arena, part[3].p, part[3].n),
+                             arena_strndup(&req->arena, part[n - 1].p, part[n - 1].n),
+                             crd_schema_of, &schemas, &b);
+    crd_schemas_done(&schemas);
+    if (found)
+        request_bytes(req, 200, "application/json", buf_slice(&b));
+    return found;
+}
+
+static const struct {
+    const char *first;
+    bool (*handle)(struct request *req, struct slice *part, size_t n);
+} roots[] = {{"api", handle_api}, {"apis", handle_apis}, {"openapi", handle_openapi}};
+
+bool kinds_handle(struct request *req)
+{
+    struct slice rest = slice_of(req->path), part[8], one;
+    size_t n = 0;
+
+    if (strcmp(req->method, "GET") && strcmp(req->method, "HEAD"))
+        return false;
+    slice_cut(&rest, '/', &one); /* what precedes the first slash */
+    while (n < ARRAY_SIZE(part) && slice_cut(&rest, '/', &part[n]))
+        n++;
+    if (n && !part[n - 1].n)
+        n--; /* a slash at the end */
+    for (size_t i = 0; n && i < ARRAY_SIZE(roots); i++)
+        if (slice_is(part[0], roots[i].first))
+            return roots[i].handle(req, part, n);
+    return false;
+}
