@@ -14,8 +14,11 @@ SCALARS = {'string': 'STRING', 'bool': 'BOOL', 'int32': 'INT32', 'int64': 'INT64
 SEARCH = ('meta/v1', 'resource', 'runtime', 'intstr', 'core/v1')
 PATCH = {'merge': 'PATCH_MERGE', 'replace': 'PATCH_REPLACE', 'retainKeys': 'PATCH_RETAIN_KEYS'}
 LIMITS = ('min', 'max', 'minlen', 'maxlen', 'minitems', 'maxitems')
+FIELD_WORDS = {'default', 'enum', 'pattern', 'list', 'map', 'patch', 'nullable', 'preserve', 'embedded',
+               'put', 'required', 'optional'} | set(LIMITS)
+TYPE_WORDS = {'kind', 'map', 'crd.map', 'union', 'plural', 'storage', 'priority'}
 NONE = 0xffff
-MAX_FIELDS = 64  # src/data/typed.c
+MAX_FIELDS = 64  # src/data/typed_value.h
 API, CRD = 1, 2  # scopes
 
 
@@ -55,6 +58,8 @@ def attributes(where, items):
         key, eq, value = item.partition('=')
         if key in attrs:
             fail(where, 'attribute %s is there twice' % key)
+        if key not in TYPE_WORDS and re.sub(r'^(api|crd|item)\.', '', key) not in FIELD_WORDS:
+            fail(where, 'unknown attribute %s' % key)
         attrs[key] = value if eq else True
     return attrs
 
@@ -181,6 +186,7 @@ class Tables:
         return (
             self.string(text_of(scoped('pattern') or '')),
             self.string(patch.group(2) or '' if patch else ''),
+            self.string(a.get('put', '')),
             self.strings(enum.split('|') if enum else ()),
             self.strings(keys.group(1).split(',') if keys else ()),
             self.strings(part for pair in cel for part in pair),

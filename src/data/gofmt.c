@@ -185,7 +185,16 @@ static int by_key(const void *a, const void *b)
     size_t nx = yyjson_get_len(x->key), ny = yyjson_get_len(y->key);
     int c = memcmp(yyjson_get_str(x->key), yyjson_get_str(y->key), MIN(nx, ny));
 
-    return c ? c : nx < ny ? -1 : nx > ny;
+    if (c || nx != ny)
+        return c ? c : nx < ny ? -1 : 1;
+    return (x->key > y->key) - (x->key < y->key); /* a document's values lie in its order */
+}
+
+bool member_same_key(const struct member *a, const struct member *b)
+{
+    size_t n = yyjson_get_len(a->key);
+
+    return n == yyjson_get_len(b->key) && memcmp(yyjson_get_str(a->key), yyjson_get_str(b->key), n) == 0;
 }
 
 struct member *members_sorted(yyjson_val *obj, size_t *ret_n)

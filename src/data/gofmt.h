@@ -25,10 +25,12 @@ void go_json(struct buf *b, yyjson_val *v, bool sorted);
 /* %v of a value decoded into interface{}: map[a:1 b:[x y]], strings bare, null as <nil>. */
 void go_print(struct buf *b, yyjson_val *v);
 
-/* The members of an object in the byte order of their keys; the caller frees the array. */
+/* The members of an object in the byte order of their keys, repeated ones in document order; the
+ * caller frees the array. */
 struct member {
     yyjson_val *key, *val;
 };
 struct member *members_sorted(yyjson_val *obj, size_t *ret_n);
+bool member_same_key(const struct member *a, const struct member *b);
 
 #endif

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_FIELDS 64 /* of a struct; schemas/gen.py checks it */
-
 struct writer {
     struct buf *out;
     unsigned flags;
@@ -166,13 +164,16 @@ static void write_map(struct writer *w, const struct field *f, yyjson_val *v, co
 {
     size_t n;
     autofree struct member *members = members_sorted(v, &n);
+    const char *before = "";
 
     buf_addc(w->out, '{');
     for (size_t i = 0; i < n; i++) {
         struct typed_at here = {.up = at, .name = text_of(members[i].key)};
 
-        if (i)
-            buf_addc(w->out, ',');
+        if (i + 1 < n && member_same_key(&members[i], &members[i + 1]))
+            continue; /* the last one wins */
+        buf_adds(w->out, before);
+        before = ",";
         write_string(w, text_of(members[i].key));
         buf_addc(w->out, ':');
         write_value(w, field_item(f), members[i].val, &here);
@@ -273,7 +274,7 @@ static void write_value(struct writer *w, const struct field *f, yyjson_val *v, 
 
 static void write_struct(struct writer *w, const struct type *t, yyjson_val *v, const struct typed_at *at)
 {
-    yyjson_val *values[MAX_FIELDS] = {0};
+    yyjson_val *values[TYPE_MAX_FIELDS] = {0};
     const char *before = "";
 
     json_each_member(v, key, val) {

@@ -1,12 +1,12 @@
 /* typed_check: what strict decoding refuses. typed_default: the constants of a built-in kind. */
 #include "data/typed.h"
+#include "data/gofmt.h"
 #include "data/typed_value.h"
 #include "data/types_table.h"
 
 struct checker {
     typed_check_fn *fn;
     void *arg;
-    unsigned depth;
 };
 
 static void check_value(struct checker *c, const struct field *f, yyjson_val *v, const struct typed_at *at);
@@ -21,26 +21,37 @@ static void report(struct checker *c, enum typed_problem problem, const struct t
     c->fn(c->arg, problem, buf_str(&text));
 }
 
-/* Whether the member was there before. */
-static bool repeated(yyjson_val *obj, yyjson_val *key)
+/* Repeated keys of a map, by sorting: one request may hold very many. */
+static void check_repeated(struct checker *c, yyjson_val *map, const struct typed_at *at)
 {
-    return yyjson_obj_getn(obj, yyjson_get_str(key), yyjson_get_len(key)) !=
-           unsafe_yyjson_get_next(key);
+    size_t n;
+    autofree struct member *m = members_sorted(map, &n);
+
+    for (size_t i = 1; i < n; i++)
+        if (member_same_key(&m[i - 1], &m[i])) {
+            struct slice name = {yyjson_get_str(m[i].key), yyjson_get_len(m[i].key)};
+            report(c, TYPED_DUPLICATE, &(struct typed_at){.up = at, .name = name});
+        }
 }
 
 static void check_struct(struct checker *c, const struct type *t, yyjson_val *v, const struct typed_at *at)
 {
+    bool seen[TYPE_MAX_FIELDS] = {0};
+
     json_each_member(v, key, val) {
         struct slice name = {yyjson_get_str(key), yyjson_get_len(key)};
         const struct field *f = type_field(t, name.p, name.n);
         struct typed_at here = {.up = at, .in = t, .name = name};
 
-        if (repeated(v, key))
-            report(c, TYPED_DUPLICATE, &here);
-        else if (!f)
+        if (!f) {
             report(c, TYPED_UNKNOWN, &here);
-        if (f)
-            check_value(c, f, val, &here);
+            continue;
+        }
+        bool *before = &seen[f - type_nth(t, 0)];
+        if (*before)
+            report(c, TYPED_DUPLICATE, &here);
+        *before = true;
+        check_value(c, f, val, &here);
     }
 }
 
@@ -54,11 +65,10 @@ static void check_inside(struct checker *c, const struct field *f, yyjson_val *v
         json_each(v, item, i, n)
             check_value(c, field_item(f), item, &(struct typed_at){.up = at, .index = i});
     } else if (field_kind(f) == FIELD_MAP) {
+        check_repeated(c, v, at);
         json_each_member(v, key, val) {
             struct typed_at here = {.up = at, .name = {yyjson_get_str(key), yyjson_get_len(key)}};
 
-            if (repeated(v, key))
-                report(c, TYPED_DUPLICATE, &here);
             check_value(c, field_item(f), val, &here);
         }
     }
@@ -114,6 +124,17 @@ static void default_value(const struct field *f, yyjson_mut_doc *doc, yyjson_mut
     }
 }
 
+/* Go cannot tell a zero from an absent value unless there is a pointer. */
+static bool is_unset(const struct field *f, yyjson_mut_val *v)
+{
+    if (!v || yyjson_mut_is_null(v))
+        return true;
+    if (field_is(f, FIELD_POINTER))
+        return false;
+    return (yyjson_mut_is_str(v) && yyjson_mut_get_len(v) == 0) ||
+           (yyjson_mut_is_num(v) && yyjson_mut_get_num(v) == 0);
+}
+
 void typed_default(const struct type *t, yyjson_mut_doc *doc, yyjson_mut_val *v)
 {
     for (size_t i = 0; i < type_n_fields(t); i++) {
@@ -122,7 +143,7 @@ void typed_default(const struct type *t, yyjson_mut_doc *doc, yyjson_mut_val *v)
         const char *def = rules->put ? table_string(rules->put) : field_default(f);
         yyjson_mut_val *value = json_mut_get(v, field_name(f));
 
-        if (def && (!value || yyjson_mut_is_null(value)))
+        if (def && is_unset(f, value))
             value = json_put(doc, v, field_name(f), constant(doc, def));
         if (value)
             default_value(f, doc, value);

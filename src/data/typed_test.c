@@ -75,7 +75,7 @@ TEST(go_json)
         {"ServicePort", "{\"port\":80}", "{\"port\":80,\"targetPort\":0}"},
         {"ServicePort", "{\"port\":80.0,\"targetPort\":\"web\"}", "{\"port\":80,\"targetPort\":\"web\"}"},
         {"ResourceFieldSelector", "{\"resource\":\"limits.cpu\"}", "{\"resource\":\"limits.cpu\",\"divisor\":\"0\"}"},
-        {"ObjectMeta", "{\"creationTimestamp\":null,\"labels\":{\"b\":\"2\",\"a\":null},\"finalizers\":[null]}",
+        {"ObjectMeta", "{\"creationTimestamp\":null,\"labels\":{\"b\":\"1\",\"b\":\"2\",\"a\":null},\"finalizers\":[null]}",
          "{\"labels\":{\"a\":\"\",\"b\":\"2\"},\"finalizers\":[\"\"]}"},
         {"ObjectMeta", "{\"creationTimestamp\":\"2026-01-02T03:04:05+02:00\"}",
          "{\"creationTimestamp\":\"2026-01-02T01:04:05Z\"}"},
@@ -151,4 +151,49 @@ TEST(copy_into_a_tree)
     buf_reset(&text);
     CHECK_OK(typed_json_mut(type_named("Service"), copy, &text, 0, &err), &err);
     CHECK(strstr(buf_str(&text), "\"targetPort\":0"));
+}
+
+static void collect(void *arg, unused enum typed_problem problem, const char *message)
+{
+    buf_printf(arg, "%s\n", message);
+}
+
+TEST(strict_decoding)
+{
+    struct buf got cleanup(buf_done) = BUF_INIT;
+    autojson struct json *doc = parse(
+        "{\"kind\":\"Pod\",\"spec\":{\"foo\":1,\"nodeName\":\"a\",\"nodeName\":\"b\","
+        "\"containers\":[{\"name\":1},{\"bar\":{\"baz\":1},\"env\":[{\"x\":1}]}]},"
+        "\"metadata\":{\"labels\":{\"a\":\"b\",\"a\":\"c\"},\"managedFields\":[{\"fieldsV1\":{\"f:x\":{}}}]}}");
+
+    typed_check(type_find("v1", "Pod"), json_root(doc), collect, &got);
+    CHECK_STR(buf_str(&got),
+              "unknown field \"spec.foo\"\n"
+              "duplicate field \"spec.nodeName\"\n"
+              "json: cannot unmarshal number into Go struct field Container.spec.containers.name of type string\n"
+              "unknown field \"spec.containers[1].bar\"\n"
+              "unknown field \"spec.containers[1].env[0].x\"\n"
+              "duplicate field \"metadata.labels.a\"\n");
+}
+
+TEST(defaults_of_built_in_kinds)
+{
+    automut yyjson_mut_doc *doc = json_mut_new();
+    struct buf text cleanup(buf_done) = BUF_INIT;
+    struct err err;
+    autojson struct json *in = parse(
+        "{\"spec\":{\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":1,\"protocol\":\"\"}],"
+        "\"livenessProbe\":{\"timeoutSeconds\":0,\"httpGet\":{\"port\":1}}}],\"terminationGracePeriodSeconds\":0}}");
+    yyjson_mut_val *pod = json_thaw(doc, json_root(in));
+
+    typed_default(type_find("v1", "Pod"), doc, pod);
+    CHECK_OK(typed_json_mut(type_find("v1", "Pod"), pod, &text, 0, &err), &err);
+    CHECK_STR(buf_str(&text),
+              "{\"metadata\":{},\"spec\":{\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":1,"
+              "\"protocol\":\"TCP\"}],\"resources\":{},\"livenessProbe\":{\"httpGet\":{\"path\":\"/\",\"port\":1,"
+              "\"scheme\":\"HTTP\"},\"timeoutSeconds\":1,\"periodSeconds\":10,\"successThreshold\":1,"
+              "\"failureThreshold\":3},\"terminationMessagePath\":\"/dev/termination-log\","
+              "\"terminationMessagePolicy\":\"File\"}],\"restartPolicy\":\"Always\","
+              "\"terminationGracePeriodSeconds\":0,\"dnsPolicy\":\"ClusterFirst\",\"securityContext\":{},"
+              "\"schedulerName\":\"default-scheduler\"},\"status\":{}}");
 }

@@ -5,6 +5,8 @@
 #include "data/json.h"
 #include "data/types.h"
 
+#define TYPE_MAX_FIELDS 64 /* of a struct; schemas/gen.py checks it */
+
 /* Where a value stands; frames live on the stack of the walk. */
 struct typed_at {
     const struct typed_at *up;

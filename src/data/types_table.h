@@ -45,6 +45,7 @@ struct type {
 
 struct rules {
     uint32_t pattern, merge_key;
+    uint32_t put; /* a default that shows in no schema */
     uint16_t enums, keys, cel; /* lists; cel: rule, message, rule, … */
     uint8_t enums_in, default_in, limits_in, required_in;
     uint8_t map_type;
