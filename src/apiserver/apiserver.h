@@ -44,7 +44,7 @@ const struct resource *api_resource(struct apiserver *api, const char *group, co
 
 /* ---- writing ---- */
 struct api_call {
-    enum verb verb; /* CREATE, UPDATE, PATCH (merge patch), DELETE, DELETECOLLECTION */
+    enum api_verb verb; /* CREATE, UPDATE, PATCH (merge patch), DELETE, DELETECOLLECTION */
     const struct resource *res;
     const char *ns, *name, *subresource; /* NULL or "" where absent */
     yyjson_val *body;                    /* the object or the patch; DELETE: DeleteOptions or NULL; copied */

@@ -24,7 +24,7 @@ struct object;      /* apiserver/storage.h */
 struct stored_kind; /* apiserver/storage.h */
 struct request; /* apiserver/request.h */
 
-enum verb {
+enum api_verb {
     VERB_GET,
     VERB_LIST,
     VERB_WATCH,
@@ -51,7 +51,7 @@ struct user {
 struct change {
     struct apiserver *api;
     const struct resource *res;
-    enum verb verb;          /* CREATE or UPDATE (a patch arrives as UPDATE); DELETE for on_delete */
+    enum api_verb verb;          /* CREATE or UPDATE (a patch arrives as UPDATE); DELETE for on_delete */
     const char *subresource; /* "" or "status", "scale", "binding", … */
     const char *ns, *name;   /* ns is "" for cluster-scoped; name may be "" before generateName is done */
     const struct user *user;
@@ -120,6 +120,8 @@ struct resource {
     bool status_keeps_meta; /* PUT …/status changes no metadata at all (CRDs) */
     bool create_on_update;  /* PUT of an absent name creates it (Leases, Events, …) */
     bool unconditional_update_refused; /* PUT without resourceVersion is 422 (CRDs) */
+    bool orphan_by_default;        /* DELETE without a policy orphans dependents (batch/v1 Jobs) */
+    bool returns_deleted;          /* DELETE answers with the object instead of a Status (Pods, …) */
     bool cold;           /* big and seldom read: bytes stay in the database (CRDs) */
     const struct type *type;     /* built-in kinds: field names, merge keys; NULL if none */
     const struct schema *schema; /* prune, default, validate; NULL if none */
@@ -131,7 +133,7 @@ struct resource {
     void (*free)(struct resource *res); /* when the last reference goes; NULL for built-in rows */
 };
 
-static inline bool resource_has(const struct resource *res, enum verb verb)
+static inline bool resource_has(const struct resource *res, enum api_verb verb)
 {
     return res->verbs & VERB_BIT(verb);
 }

@@ -42,6 +42,12 @@ struct status {
 
 /* Makers. kind in details is the plural ("pods") but for Invalid, where it is the Kind ("Pod"). */
 struct status *status_new(struct arena *a, int code, const char *fmt, ...) printf_like(3, 4);
+/* Without a reason, as errors that Kubernetes has no name for: {"code":500,"message":…}. */
+struct status *status_plain(struct arena *a, int http, const char *message);
+/* With "details":{}; and the two most frequent of this kind. */
+struct status *status_generic(struct arena *a, int code, const char *message);
+struct status *status_no_such_resource(struct arena *a);
+struct status *status_bad_method(struct arena *a);
 struct status *status_not_found(struct arena *a, const char *group, const char *plural, const char *name);
 struct status *status_already_exists(struct arena *a, const char *group, const char *plural,
                                      const char *name);
@@ -51,6 +57,8 @@ struct status *status_forbidden(struct arena *a, const char *group, const char *
                                 const char *name, const char *why);
 struct status *status_invalid(struct arena *a, const char *group, const char *kind, const char *name,
                               const struct field_errors *errs);
+/* options: "CreateOptions", "ListOptions", … */
+struct status *status_invalid_option(struct arena *a, const char *options, const struct field_errors *errs);
 struct status *status_from_err(struct arena *a, const struct err *err);
 struct status *status_success(struct arena *a, const char *group, const char *plural, const char *name,
                               const char *uid);

@@ -1,0 +1,54 @@
+#include "apiserver/server.h"
+
+/* Kubernetes reads resourceVersion here with other words than in a list. */
+static struct status *check_version(struct request *req)
+{
+    const char *rv = request_param(req, "resourceVersion");
+    int64_t n;
+
+    if (!rv || !*rv || (slice_int64(slice_of(rv), &n) && n >= 0))
+        return NULL;
+    return status_plain(&req->arena, 500,
+                        arena_printf(&req->arena,
+                                     "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
+                                     "invalid syntax",
+                                     rv, rv));
+}
+
+struct status *include_parse(struct request *req)
+{
+    const char *include = request_param(req, "includeObject");
+
+    if (!include || !*include || strcmp(include, "Metadata") == 0)
+        req->view.include = INCLUDE_METADATA;
+    else if (strcmp(include, "Object") == 0)
+        req->view.include = INCLUDE_OBJECT;
+    else if (strcmp(include, "None") == 0)
+        req->view.include = INCLUDE_NONE;
+    else if (req->view.rep == REP_TABLE)
+        return status_new(&req->arena, ERR_BAD_REQUEST,
+                          "Unable to convert to Table as requested: includeObject: Invalid value: \"%s\": must be "
+                          "'Metadata', 'Object', 'None', or empty",
+                          include);
+    return NULL;
+}
+
+void verb_get(struct request *req)
+{
+    struct object *o autoobject = NULL;
+    struct status *st = check_version(req);
+
+    if (!st && req->view.rep == REP_PARTIAL_LIST)
+        st = status_new(&req->arena, ERR_NOT_ACCEPTABLE,
+                        "you requested PartialObjectMetadataList, but the requested object is not a list (%s)",
+                        req->res->kind);
+    if (!st) {
+        o = storage_get(req->api->storage, req->res, req->ns, req->name);
+        if (!o)
+            st = status_not_found(&req->arena, req->res->group, req->res->plural, req->name);
+    }
+    if (st)
+        request_status(req, st);
+    else
+        request_object(req, 200, o);
+}
