@@ -1,3 +1,4 @@
+#include "base/base64.h"
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/names.h"
@@ -123,4 +124,27 @@ TEST(files_are_replaced_whole)
     CHECK_STR(buf_str(&got), "two");
     CHECK_OK(file_remove_tree(dir, &err), &err);
     CHECK_INT(file_read(path, &got, &err), ERR_NOT_FOUND);
+}
+
+TEST(base64)
+{
+    static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
+                                           {"foobar", "Zm9vYmFy"}, {"\xff\xfe", "//4="}};
+    struct buf b cleanup(buf_done) = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        buf_reset(&b);
+        base64_encode(&b, slice_of(pairs[i][0]));
+        CHECK_STR(buf_str(&b), pairs[i][1]);
+        buf_reset(&b);
+        CHECK(base64_decode(&b, slice_of(pairs[i][1])));
+        CHECK_STR(buf_str(&b), pairs[i][0]);
+    }
+    buf_reset(&b);
+    CHECK(base64_decode(&b, SLICE("Zm9v\nYmFy\n")));
+    CHECK_STR(buf_str(&b), "foobar");
+    CHECK(!base64_decode(&b, SLICE("Zg=")));
+    CHECK(!base64_decode(&b, SLICE("Z===")));
+    CHECK(!base64_decode(&b, SLICE("Zg==Zg==")));
+    CHECK(!base64_decode(&b, SLICE("Z!==")));
 }

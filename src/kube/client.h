@@ -7,7 +7,8 @@
  *
  * Two connections: watches on one, everything else on the other (a kube-apiserver ends busy watches
  * that share a connection with a flood of writes). At most 64 requests in flight, the others wait in
- * order, after a token bucket of qps/burst as client-go has it (watches and streams wait for it, too).
+ * order. Requests about one resource share a token bucket of qps/burst, as controller-runtime has it
+ * (a client a kind); streams do not wait for one.
  *
  * Retries, all before on_done: a stream the server refused (any verb: it was not looked at); 429 and
  * 5xx with Retry-After (at most 10 times, as client-go); a GET whose connection died (3 times).

@@ -33,6 +33,7 @@ struct kube_config {
     char *username, *password;         /* basic auth; NULL: none */
     struct kube_exec *exec;            /* NULL: none */
     bool insecure;                     /* do not check the server's certificate */
+    int64_t token_checked_ns, token_changed_ns; /* kept by kube_config_authorization() */
 };
 
 struct kube_config_opts {

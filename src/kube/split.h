@@ -20,6 +20,7 @@ struct split {
     void *ctx;
     /* A list's bytes without its items. */
     struct buf rest;
+    struct err failed; /* for the caller's use: why it stopped feeding */
 
     struct buf part;  /* of the item or line that has not ended */
     unsigned depth;   /* of brackets that are open */

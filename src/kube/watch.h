@@ -1,11 +1,12 @@
 /*
  * LIST and WATCH of one kind, kept going for as long as it lives: list in pages, items cut out of the
  * bytes as they come (a list is never held whole), watch with bookmarks from the list's version, resume
- * from the last version after a cut, list anew after 410, back-off with jitter after failures (800 ms
- * doubling to 30 s, as client-go's reflector), at once after a clean end.
+ * from the last version after a cut, list anew after 410, back-off with jitter after failures (100 ms
+ * doubling to 30 s), at once after a clean end.
  *
  *     struct kube_watch *w = kube_watch_new(k, &(struct watch_opts){.gvr = &gvr_pods, .store = s});
  *
+ * Items of a list lack apiVersion and kind where the server leaves them out (core types).
  * With a store, its contract (store.h) decides what is news. Without one, on_event gets the raw
  * events: for each list WATCH_RESTARTED, its items as WATCH_ADDED, WATCH_SYNCED; then what the server sends.
  */
