@@ -43,7 +43,7 @@ static void add_parameters(struct buf *b, const char *const *names)
 
 struct operation {
     const char *method;
-    enum verb verb;
+    enum api_verb verb;
     bool item; /* on /{name} */
     const char *action;
     const char *parameters[8];
