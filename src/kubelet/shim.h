@@ -23,6 +23,7 @@
  *     {"op":"kill","container":C}                  {} (SIGKILL to everything in the container)
  *     {"op":"exec","container":C,"argv":[…]} + 3 descriptors
  *                                                  {"exitCode":N} when it ends; closing kills it
+ *     {"op":"socket"}                              {} + a TCP socket of the pod's network
  *     {"op":"watch"}                               an array of states, then one state a change
  *     {"op":"stop"}                                {} when every process is gone; the shim exits
  * State: {"container":C,"attempt":N,"state":"running"|"exited", …the members of its record}.

@@ -114,6 +114,15 @@ static int op_exec(struct request *q, struct err *err)
     return MIN(r, 0);
 }
 
+static int op_socket(struct request *q, struct err *err)
+{
+    int fd autoclose = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return err_errno(err, errno, "socket");
+    return unix_send(q->conn->fd, "{}", 2, &fd, 1, err);
+}
+
 static int op_watch(struct request *q, unused struct err *err)
 {
     yyjson_mut_doc *doc automut = json_mut_new();
@@ -144,6 +153,7 @@ static const struct {
 } ops[] = {
     {"start", op_start}, {"signal", op_signal}, {"kill", op_kill},
     {"exec", op_exec},   {"watch", op_watch},   {"stop", op_stop},
+    {"socket", op_socket},
 };
 
 static void run_request(struct shim *s, struct shim_conn *c, struct slice text, const int *fds,
