@@ -22,6 +22,16 @@
 
 #include "base/err.h"
 
+/*
+ * Where a node's kubelet serves HTTP/1.1: an annotation of the Node with the path of a unix socket
+ * (mode 0600, so only this user reaches it; no other authentication). The API server connects
+ * there (http_client's connect_fd with unix_connect) for
+ *     GET /containerLogs/NAMESPACE/POD/CONTAINER?follow=true&tailLines=N&timestamps=true
+ *         &previous=true&sinceSeconds=N&sinceTime=T&limitBytes=N
+ * with the query of pods/log as it came; answers are text/plain, errors a text and a status.
+ */
+#define KUBELET_SOCKET_ANNOTATION "manta.io/kubelet-socket"
+
 #define REACH_ENV "MANTA_REACH"
 #define REACH_SOCKET "reach.sock" /* in the kubelet's state directory */
 

@@ -1,7 +1,7 @@
 #include "kubelet/podenv.h"
+#include "base/base64.h"
 #include "data/quantity.h"
 #include "kube/meta.h"
-#include "kubelet/b64.h"
 
 #include <stdio.h>
 
@@ -90,7 +90,7 @@ bool object_key(yyjson_val *object, const char *key, struct buf *out)
     if (!v)
         v = json_get(json_get(object, "binaryData"), key);
     return yyjson_is_str(v) &&
-           b64_decode((struct slice){yyjson_get_str(v), yyjson_get_len(v)}, out);
+           base64_decode(out, (struct slice){yyjson_get_str(v), yyjson_get_len(v)});
 }
 
 /* metadata.labels['k'] and metadata.annotations['k']. */
