@@ -257,8 +257,9 @@ class Tables:
             ('TYPE_OBJECT', t.object)) if on]
         of = self.p.find(t.where, t.package, t.of).number if t.of else NONE
         union = re.split('[:,]', t.attrs['union']) if 'union' in t.attrs else ()
-        prefix, version = self.p.packages[t.package]
-        return (self.string(t.name), self.string(t.package), self.string(prefix), first, len(names),
+        prefix = self.p.packages[t.package][0]
+        full = self.string('%s.%s' % (prefix, t.name))
+        return (full + len(prefix) + 1, self.string(t.package), full, first, len(names),
                 'FIELD_' + (t.scalar or 'STRUCT'), '|'.join(flags) or '0', of, self.strings(union))
 
     def kinds(self):

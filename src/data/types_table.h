@@ -32,9 +32,9 @@ enum map_type {
 };
 
 struct type {
-    uint32_t name;
+    uint32_t name;    /* the end of openapi */
     uint32_t package; /* "core/v1" */
-    uint32_t prefix;  /* of the OpenAPI name */
+    uint32_t openapi; /* "io.k8s.api.core.v1.Pod" */
     uint16_t first;   /* of field_rows, and of field_order */
     uint8_t n_fields;
     uint8_t kind;  /* enum field_kind: FIELD_STRUCT, or a scalar with a name of its own */
