@@ -13,6 +13,8 @@
 #include <stdlib.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#undef MIN /* <sys/param.h> has them, too */
+#undef MAX
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 /* Each evaluates an argument twice. */
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

@@ -1,0 +1,39 @@
+/*
+ * The executor: the only code that acts on a plan. A pass is one reconcile of one object as
+ * ray/plan.h has it: plan, perhaps ask the dashboard and plan again, actions in order, finish.
+ *
+ * One pass a key is under way at a time (the queue sees to that); passes of different keys take turns
+ * on the one thread, so a dashboard that hangs or a cluster of 500 workers holds up nobody else.
+ */
+#ifndef MANTA_OPERATOR_ACT_H
+#define MANTA_OPERATOR_ACT_H
+
+#include "kube/events.h"
+#include "operator/dash.h"
+#include "operator/guard.h"
+#include "operator/observe.h"
+
+/* What passes share; owned by the process. */
+struct actor {
+    uv_loop_t *loop;
+    struct kube *kube;
+    struct observe *observe;
+    struct dash *dash;
+    struct recorder *recorder;
+    struct guard *guard; /* NULL: no supervisor */
+    const struct ray_options *options;
+    uint32_t attempts; /* salt of generated names, differs each time */
+    int64_t (*now)(void); /* wall clock */
+};
+
+enum pass_result {
+    PASS_DONE,    /* again after the delay, if there is one */
+    PASS_FAILED,  /* again after the back-off */
+    PASS_WAITING, /* a kind has to fill first: again when it has */
+};
+
+/* Runs a pass over ns/name. on_end comes once, perhaps before the function returns. */
+void act_run(struct actor *a, const struct planner *planner, const char *ns, const char *name,
+             void (*on_end)(void *ctx, enum pass_result result, int64_t again_ns), void *ctx);
+
+#endif

@@ -1,0 +1,273 @@
+#include "operator/controllers.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "kube/queue.h"
+#include "operator/metrics.h"
+
+#include <string.h>
+
+#define KEYS_AT_ONCE 64 /* keys of one kind under way: passes wait for answers, not for the CPU */
+
+/* Which updates of the object itself wake its controller. */
+enum predicate {
+    ANY_UPDATE,
+    SPEC_OR_WORDS, /* generation, labels or annotations differ */
+    SPEC_ONLY,     /* generation differs */
+};
+
+#define OWNS_END KIND_COUNT
+
+static const struct controller_row {
+    const char *name; /* in metrics */
+    const struct planner *planner;
+    enum predicate predicate;
+    int gate; /* enum ray_feature that turns it on; -1: always */
+    enum ray_kind owns[8];
+} rows[] = {
+    {"raycluster",
+     &raycluster_planner,
+     SPEC_OR_WORDS,
+     -1,
+     {KIND_POD, KIND_SERVICE, KIND_SECRET, KIND_PVC, OWNS_END}},
+    {"rayjob", &rayjob_planner, ANY_UPDATE, -1, {KIND_RAYCLUSTER, KIND_SERVICE, KIND_JOB, OWNS_END}},
+    {"networkpolicy", &networkpolicy_planner, SPEC_ONLY, FEATURE_NETWORK_POLICY, {KIND_NETWORKPOLICY, OWNS_END}},
+    {"raycluster-mtls", &mtls_planner, ANY_UPDATE, FEATURE_MTLS, {KIND_ISSUER, KIND_CERTIFICATE, OWNS_END}},
+};
+
+struct controller {
+    const struct controller_row *row;
+    struct controllers *all;
+    struct queue *queue;
+    struct map waiting; /* keys whose pass waits for a kind to fill */
+};
+
+struct controllers {
+    struct actor *a;
+    struct controller list[ARRAY_SIZE(rows)];
+    size_t n;
+};
+
+/* One pass under way. */
+struct running {
+    struct controller *c;
+    char *key;
+    int64_t started;
+};
+
+static const char *metric_name(const struct controller *c)
+{
+    return c->row->name;
+}
+
+static void count(const struct running *r, enum pass_result result, int64_t again_ns)
+{
+    const char *name = metric_name(r->c);
+    const char *word = result == PASS_FAILED ? "error" : again_ns > 0 ? "requeue_after" : "success";
+
+    if (result == PASS_WAITING)
+        return;
+    metrics_add(METRIC_RECONCILE_TOTAL, 1, name, word);
+    if (result == PASS_FAILED)
+        metrics_add(METRIC_RECONCILE_ERRORS, 1, name);
+    metrics_observe(METRIC_RECONCILE_SECONDS, (double)(clock_mono_ns() - r->started) / 1e9, name);
+}
+
+static bool is_on(const struct actor *a, const struct controller_row *row)
+{
+    if (row->gate == FEATURE_MTLS && !a->options->cert_manager)
+        return false;
+    return row->gate < 0 || ray_feature(a->options, (enum ray_feature)row->gate);
+}
+
+static void on_end(void *ctx, enum pass_result result, int64_t again_ns)
+{
+    struct running *r = ctx;
+
+    count(r, result, again_ns);
+    metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(r->c->queue) - 1, metric_name(r->c));
+    if (result == PASS_WAITING)
+        map_put(&r->c->waiting, r->key, r->c);
+    queue_done(r->c->queue, r->key, result == PASS_FAILED ? QUEUE_RETRY : QUEUE_FORGET,
+               result == PASS_DONE ? again_ns : 0);
+    free(r->key);
+    free(r);
+}
+
+/* An object that killed its workers: it is told once, and left alone until it changes. */
+static bool is_quarantined(struct controller *c, const char *ns, const char *name)
+{
+    struct world w = observe_world(c->all->a->observe);
+    yyjson_val *object = w.get(w.ctx, c->row->planner->kind, ns, name);
+
+    if (!object || !guard_quarantined(c->all->a->guard, meta_uid(object), meta_generation(object)))
+        return false;
+    log_error("quarantined: planning it crashed the operator twice; change its spec to try again",
+              "controller", c->row->planner->controller, "namespace", ns, "name", name, NULL);
+    recorder_emit(c->all->a->recorder,
+                  &(struct event){.controller = c->row->planner->controller,
+                                  .warning = true,
+                                  .reason = "Quarantined",
+                                  .action = "Reconcile",
+                                  .note = "planning this object crashed the operator twice; it is left "
+                                          "alone until its spec changes",
+                                  .regarding = object});
+    return true;
+}
+
+static void on_run(void *ctx, const char *key)
+{
+    struct controller *c = ctx;
+    const char *slash = strchr(key, '/');
+    autofree char *ns = xstrndup(key, (size_t)(slash - key));
+    struct running *r;
+
+    if (is_quarantined(c, ns, slash + 1)) {
+        queue_done(c->queue, key, QUEUE_FORGET, 0);
+        return;
+    }
+    r = xnew(struct running);
+    r->c = c;
+    r->key = xstrdup(key);
+    r->started = clock_mono_ns();
+    metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(c->queue), metric_name(c));
+    act_run(c->all->a, c->row->planner, ns, slash + 1, on_end, r);
+}
+
+struct controllers *controllers_new(struct actor *a)
+{
+    struct controllers *all = xnew(struct controllers);
+
+    all->a = a;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct controller *c = &all->list[all->n];
+        if (!is_on(a, &rows[i]))
+            continue;
+        all->n++;
+        c->row = &rows[i];
+        c->all = all;
+        c->queue = queue_new(a->loop, &(struct queue_opts){.concurrency = KEYS_AT_ONCE,
+                                                           .run = on_run,
+                                                           .ctx = c});
+        queue_pause(c->queue, true); /* until what it reads at once is there */
+    }
+    return all;
+}
+
+/* The series that are there before anything has happened. */
+static void prepare_metrics(const char *name)
+{
+    static const char *const results[] = {"error", "requeue_after", "requeue", "success"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(results); i++)
+        metrics_add(METRIC_RECONCILE_TOTAL, 0, name, results[i]);
+    metrics_add(METRIC_RECONCILE_ERRORS, 0, name);
+    metrics_set(METRIC_MAX_CONCURRENT, KEYS_AT_ONCE, name);
+    metrics_set(METRIC_ACTIVE_WORKERS, 0, name);
+}
+
+void controllers_start(struct controllers *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        const struct controller_row *row = all->list[i].row;
+        prepare_metrics(row->name);
+        observe_need(all->a->observe, row->planner->kind);
+        for (size_t k = 0; row->owns[k] != OWNS_END; k++)
+            observe_need(all->a->observe, row->owns[k]);
+    }
+}
+
+void controllers_free(struct controllers *all)
+{
+    if (!all)
+        return;
+    for (size_t i = 0; i < all->n; i++) {
+        queue_free(all->list[i].queue);
+        map_done(&all->list[i].waiting);
+    }
+    free(all);
+}
+
+/* ---- what wakes a controller ---- */
+
+static void add_key(struct controller *c, const char *ns, const char *name, bool low)
+{
+    autofree char *key = xasprintf("%s/%s", ns, name);
+
+    metrics_add(METRIC_QUEUE_ADDS, 1, metric_name(c), metric_name(c));
+    if (low)
+        queue_add_low(c->queue, key);
+    else
+        queue_add(c->queue, key);
+}
+
+static bool words_differ(yyjson_val *was, yyjson_val *now, const char *path)
+{
+    yyjson_val *a = json_at(was, path), *b = json_at(now, path);
+
+    return !(json_is_empty(a) && json_is_empty(b)) && !json_equal(a, b);
+}
+
+static bool lets_through(enum predicate p, yyjson_val *was, yyjson_val *now)
+{
+    if (!was || !now || p == ANY_UPDATE)
+        return true;
+    if (meta_generation(was) != meta_generation(now))
+        return true;
+    return p == SPEC_OR_WORDS && (words_differ(was, now, "metadata.labels") ||
+                                  words_differ(was, now, "metadata.annotations"));
+}
+
+static void wake_owner(struct controller *c, yyjson_val *child, bool low)
+{
+    yyjson_val *owner = child ? meta_controller(child) : NULL;
+    const char *kind = json_get_str(owner, "kind", "");
+    const char *version = json_get_str(owner, "apiVersion", "");
+
+    if (!strcmp(kind, kind_name(c->row->planner->kind)) && !strncmp(version, "ray.io/", 7))
+        add_key(c, meta_namespace(child), json_get_str(owner, "name", ""), low);
+}
+
+void controllers_changed(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val *now,
+                         bool first_list)
+{
+    struct controllers *all = ctx;
+
+    for (size_t i = 0; i < all->n; i++) {
+        struct controller *c = &all->list[i];
+        if (c->row->planner->kind == kind && lets_through(c->row->predicate, was, now))
+            add_key(c, meta_namespace(now ? now : was), meta_name(now ? now : was), first_list);
+        for (size_t k = 0; c->row->owns[k] != OWNS_END; k++)
+            if (c->row->owns[k] == kind) {
+                wake_owner(c, now, first_list);
+                wake_owner(c, was, first_list);
+            }
+    }
+}
+
+static bool can_run(const struct controller *c)
+{
+    struct observe *o = c->all->a->observe;
+
+    for (size_t k = 0; c->row->owns[k] != OWNS_END; k++)
+        if (!observe_filled(o, c->row->owns[k]))
+            return false;
+    return observe_filled(o, c->row->planner->kind);
+}
+
+void controllers_filled(void *ctx, unused enum ray_kind kind)
+{
+    struct controllers *all = ctx;
+
+    for (size_t i = 0; i < all->n; i++) {
+        struct controller *c = &all->list[i];
+        struct map waiting = c->waiting;
+        c->waiting = (struct map){0};
+        for (struct map_item *k = map_next(&waiting, NULL); k; k = map_next(&waiting, k))
+            queue_add(c->queue, k->key);
+        map_done(&waiting);
+        if (can_run(c))
+            queue_pause(c->queue, false);
+    }
+}

@@ -1,0 +1,201 @@
+#include "operator/observe.h"
+#include "operator/trim.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+/* What is watched of a kind: the selector upstream's caches have, what is kept, what is looked up by. */
+struct watched {
+    const char *label_selector;
+    bool (*keep)(yyjson_val *object);
+    void (*trim)(yyjson_mut_doc *doc, yyjson_mut_val *v);
+    const char *index; /* a label to look up by */
+    bool cluster_scoped;
+};
+
+static bool is_ray_pod(yyjson_val *pod)
+{
+    const char *type = meta_label(pod, "ray.io/node-type");
+
+    return type && (!strcmp(type, "head") || !strcmp(type, "worker") || !strcmp(type, "redis-cleanup"));
+}
+
+static bool is_our_job(yyjson_val *job)
+{
+    const char *by = meta_label(job, "app.kubernetes.io/created-by");
+
+    return by && !strcmp(by, "kuberay-operator");
+}
+
+static const struct watched watched[KIND_COUNT] = {
+    [KIND_POD] = {"ray.io/node-type in (head,redis-cleanup,worker)", is_ray_pod, trim_pod,
+                  "ray.io/cluster", false},
+    [KIND_JOB] = {"app.kubernetes.io/created-by=kuberay-operator", is_our_job, trim_managed, NULL,
+                  false},
+    [KIND_SECRET] = {NULL, NULL, trim_secret, NULL, false},
+    [KIND_SERVICE] = {NULL, NULL, trim_managed, "ray.io/cluster", false},
+    [KIND_INGRESSCLASS] = {NULL, NULL, NULL, NULL, true},
+};
+
+struct source {
+    struct observe *o;
+    enum ray_kind kind;
+    const char *ns; /* NULL: all */
+    struct store *store;
+    struct kube_watch *watch;
+};
+
+struct observe {
+    struct observe_opts opts;
+    struct source *sources[KIND_COUNT]; /* one a namespace; NULL: not needed so far */
+    bool filled[KIND_COUNT];
+    size_t n; /* sources a kind */
+};
+
+static struct gvr gvrs[KIND_COUNT];
+
+const struct gvr *kind_gvr(enum ray_kind kind)
+{
+    if (!gvrs[kind].plural)
+        gvrs[kind] = (struct gvr){kind_api_version(kind), kind_plural(kind), kind_name(kind),
+                                  watched[kind].cluster_scoped};
+    return &gvrs[kind];
+}
+
+static void on_store_change(void *ctx, struct json *was, struct json *now)
+{
+    struct source *s = ctx;
+
+    s->o->opts.on_change(s->o->opts.ctx, s->kind, json_root(was), json_root(now),
+                         !s->o->filled[s->kind]);
+}
+
+static void on_synced(void *ctx)
+{
+    struct source *s = ctx;
+    struct observe *o = s->o;
+
+    for (size_t i = 0; i < o->n; i++)
+        if (!store_synced(o->sources[s->kind][i].store))
+            return;
+    if (o->filled[s->kind])
+        return;
+    o->filled[s->kind] = true;
+    o->opts.on_filled(o->opts.ctx, s->kind);
+}
+
+struct observe *observe_new(const struct observe_opts *opts)
+{
+    struct observe *o = xnew(struct observe);
+
+    o->opts = *opts;
+    o->n = opts->n ? opts->n : 1;
+    return o;
+}
+
+static void start(struct source *s)
+{
+    const struct watched *w = &watched[s->kind];
+
+    s->store = store_new(&(struct store_opts){.trim = w->trim ? w->trim : trim_managed,
+                                              .keep = w->keep,
+                                              .labels = {w->index},
+                                              .on_change = on_store_change,
+                                              .ctx = s});
+    s->watch = kube_watch_new(s->o->opts.kube, &(struct watch_opts){.gvr = kind_gvr(s->kind),
+                                                                    .ns = s->ns,
+                                                                    .label_selector = w->label_selector,
+                                                                    .store = s->store,
+                                                                    .on_synced = on_synced,
+                                                                    .ctx = s});
+}
+
+void observe_need(struct observe *o, enum ray_kind kind)
+{
+    if (o->sources[kind])
+        return;
+    o->sources[kind] = xcalloc(o->n, sizeof **o->sources);
+    for (size_t i = 0; i < o->n; i++) {
+        struct source *s = &o->sources[kind][i];
+        *s = (struct source){.o = o, .kind = kind, .ns = o->opts.n ? o->opts.namespaces[i] : NULL};
+        start(s);
+    }
+}
+
+void observe_free(struct observe *o)
+{
+    if (!o)
+        return;
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        for (size_t i = 0; o->sources[k] && i < o->n; i++) {
+            kube_watch_free(o->sources[k][i].watch);
+            store_free(o->sources[k][i].store);
+        }
+        free(o->sources[k]);
+    }
+    free(o);
+}
+
+bool observe_filled(const struct observe *o, enum ray_kind kind)
+{
+    return o->filled[kind];
+}
+
+static struct source *source_of(struct observe *o, enum ray_kind kind, const char *ns)
+{
+    for (size_t i = 0; o->sources[kind] && i < o->n; i++)
+        if (!o->sources[kind][i].ns || (ns && !strcmp(o->sources[kind][i].ns, ns)))
+            return &o->sources[kind][i];
+    return NULL;
+}
+
+static yyjson_val *world_get(void *ctx, enum ray_kind kind, const char *ns, const char *name)
+{
+    struct source *s = source_of(ctx, kind, ns);
+
+    return s ? json_root(store_get(s->store, ns, name)) : NULL;
+}
+
+static yyjson_val **world_list(void *ctx, struct arena *a, enum ray_kind kind, const char *ns,
+                               const char *key, const char *value, size_t *ret_n)
+{
+    struct source *s = source_of(ctx, kind, ns);
+    struct json **found;
+    yyjson_val **list;
+
+    *ret_n = 0;
+    if (!s)
+        return NULL;
+    found = store_list(s->store, a, ns, key, value, ret_n);
+    list = arena_array(a, yyjson_val *, *ret_n + 1);
+    for (size_t i = 0; i < *ret_n; i++)
+        list[i] = json_root(found[i]);
+    return list;
+}
+
+static bool world_filled(void *ctx, enum ray_kind kind)
+{
+    return observe_filled(ctx, kind);
+}
+
+struct world observe_world(struct observe *o)
+{
+    return (struct world){world_get, world_list, world_filled, o};
+}
+
+void observe_answer(struct observe *o, enum ray_kind kind, yyjson_val *object)
+{
+    struct source *s = source_of(o, kind, meta_namespace(object));
+
+    if (s && object)
+        store_answered(s->store, object);
+}
+
+void observe_deleted(struct observe *o, enum ray_kind kind, const char *ns, const char *name,
+                     yyjson_val *answer)
+{
+    struct source *s = source_of(o, kind, ns);
+
+    if (s)
+        store_answered_deleted(s->store, ns, name, answer);
+}

@@ -1,0 +1,41 @@
+/*
+ * The operator's view of the API server: a store and a watch for each kind, started when first needed,
+ * trimmed to what planners read. Planners see it as a `struct world`; answers to our own writes enter it
+ * at once (observe_answer).
+ *
+ * With --watch-namespace each namespace has stores of its own.
+ */
+#ifndef MANTA_OPERATOR_OBSERVE_H
+#define MANTA_OPERATOR_OBSERVE_H
+
+#include "kube/watch.h"
+#include "ray/plan.h"
+
+struct observe;
+
+struct observe_opts {
+    struct kube *kube;
+    const char *const *namespaces; /* n 0: all */
+    size_t n;
+    /* After each change of the store; was and now are NULL for added and removed. */
+    void (*on_change)(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val *now, bool first_list);
+    /* A kind's first list is complete (all its namespaces). */
+    void (*on_filled)(void *ctx, enum ray_kind kind);
+    void *ctx;
+};
+
+struct observe *observe_new(const struct observe_opts *o); /* strings are borrowed */
+void observe_free(struct observe *o);
+
+void observe_need(struct observe *o, enum ray_kind kind); /* starts its watch, if there is none */
+bool observe_filled(const struct observe *o, enum ray_kind kind);
+struct world observe_world(struct observe *o);
+
+/* The answer to a create, update or delete of an object of that kind. */
+void observe_answer(struct observe *o, enum ray_kind kind, yyjson_val *object);
+void observe_deleted(struct observe *o, enum ray_kind kind, const char *ns, const char *name,
+                     yyjson_val *answer);
+
+const struct gvr *kind_gvr(enum ray_kind kind);
+
+#endif
