@@ -286,6 +286,11 @@ int http_server_listen(struct http_server *s, const char *host, uint16_t port, s
     return rc;
 }
 
+int http_listener_fd(const struct http_listener *l)
+{
+    return l->fd;
+}
+
 uint16_t http_listener_port(const struct http_listener *l)
 {
     struct sockaddr_storage a = {0};

@@ -71,6 +71,7 @@ int http_server_listen(struct http_server *s, const char *host, uint16_t port, s
 int http_server_listen_fd(struct http_server *s, int fd, struct tls *tls,
                           struct http_listener **ret, struct err *err);
 uint16_t http_listener_port(const struct http_listener *l);
+int http_listener_fd(const struct http_listener *l); /* borrowed, for handing on by dup() */
 void http_listener_set_tls(struct http_listener *l, struct tls *tls); /* for new connections */
 void http_listener_close(struct http_listener *l);                    /* its connections live on */
 
