@@ -129,6 +129,7 @@ struct resource {
     const struct resource *stored; /* whose objects these are: itself, or the stored version */
     const struct resource_hooks *hooks; /* may be NULL */
     struct stored_kind *store;   /* the storage's own */
+    void (*review)(struct request *req); /* POST is answered by this, nothing is stored (TokenReview, …) */
     void *data; /* the kinds' side: printer columns, compiled rules, … */
     void (*free)(struct resource *res); /* when the last reference goes; NULL for built-in rows */
 };

@@ -8,6 +8,7 @@
 #define NS BUILTIN_NAMESPACED
 #define GEN BUILTIN_GENERATION
 #define UPSERT BUILTIN_UPSERT
+#define RET BUILTIN_RETURNS
 #define READ_ONLY (VERB_BIT(VERB_GET) | VERB_BIT(VERB_LIST))
 
 /* clang-format off */
@@ -21,21 +22,21 @@ const struct builtin builtins[] = {
     {"", "v1", "namespaces", "Namespace", "ns", 0, NO_MASS_DELETE, 0, "finalize=:update status"},
     {"", "v1", "nodes", "Node", "no", 0, ALL, 0,
      "proxy=NodeProxyOptions:create,delete,get,patch,update status"},
-    {"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc", 0, ALL, NS, "status"},
-    {"", "v1", "persistentvolumes", "PersistentVolume", "pv", 0, ALL, 0, "status"},
-    {"", "v1", "pods", "Pod", "po", "all", ALL, NS | GEN,
+    {"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc", 0, ALL, NS | RET, "status"},
+    {"", "v1", "persistentvolumes", "PersistentVolume", "pv", 0, ALL, RET, "status"},
+    {"", "v1", "pods", "Pod", "po", "all", ALL, NS | GEN | RET,
      "attach=PodAttachOptions:create,get binding=Binding:create ephemeralcontainers "
      "eviction=policy/v1/Eviction:create exec=PodExecOptions:create,get log=:get "
      "portforward=PodPortForwardOptions:create,get "
      "proxy=PodProxyOptions:create,delete,get,patch,update resize status"},
-    {"", "v1", "podtemplates", "PodTemplate", 0, 0, ALL, NS | GEN, 0},
+    {"", "v1", "podtemplates", "PodTemplate", 0, 0, ALL, NS | GEN | RET, 0},
     {"", "v1", "replicationcontrollers", "ReplicationController", "rc", "all", ALL, NS | GEN,
      "scale=autoscaling/v1/Scale:get,patch,update status"},
-    {"", "v1", "resourcequotas", "ResourceQuota", "quota", 0, ALL, NS, "status"},
+    {"", "v1", "resourcequotas", "ResourceQuota", "quota", 0, ALL, NS | RET, "status"},
     {"", "v1", "secrets", "Secret", 0, 0, ALL, NS, 0},
-    {"", "v1", "serviceaccounts", "ServiceAccount", "sa", 0, ALL, NS,
+    {"", "v1", "serviceaccounts", "ServiceAccount", "sa", 0, ALL, NS | RET,
      "token=authentication.k8s.io/v1/TokenRequest:create"},
-    {"", "v1", "services", "Service", "svc", "all", ALL, NS,
+    {"", "v1", "services", "Service", "svc", "all", ALL, NS | RET,
      "proxy=ServiceProxyOptions:create,delete,get,patch,update status"},
     {"apiregistration.k8s.io", "v1", "apiservices", "APIService", 0, "api-extensions", ALL, 0,
      "status"},
@@ -87,11 +88,11 @@ const struct builtin builtins[] = {
     {"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", 0, 0, ALL, UPSERT, 0},
     {"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", 0, 0, ALL, NS | UPSERT, 0},
     {"rbac.authorization.k8s.io", "v1", "roles", "Role", 0, 0, ALL, NS | UPSERT, 0},
-    {"storage.k8s.io", "v1", "csidrivers", "CSIDriver", 0, 0, ALL, 0, 0},
-    {"storage.k8s.io", "v1", "csinodes", "CSINode", 0, 0, ALL, 0, 0},
+    {"storage.k8s.io", "v1", "csidrivers", "CSIDriver", 0, 0, ALL, RET, 0},
+    {"storage.k8s.io", "v1", "csinodes", "CSINode", 0, 0, ALL, RET, 0},
     {"storage.k8s.io", "v1", "csistoragecapacities", "CSIStorageCapacity", 0, 0, ALL, NS, 0},
-    {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "sc", 0, ALL, 0, 0},
-    {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", 0, 0, ALL, 0, "status"},
+    {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "sc", 0, ALL, RET, 0},
+    {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", 0, 0, ALL, RET, "status"},
     {"storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", "vac", 0, ALL, 0,
      0},
     {"admissionregistration.k8s.io", "v1", "mutatingadmissionpolicies",

@@ -143,10 +143,13 @@ static void fill(struct resource *res, const struct builtin *b)
         .subresources = subresources(b),
         .has_generation = b->flags & BUILTIN_GENERATION,
         .create_on_update = b->flags & BUILTIN_UPSERT,
+        .returns_deleted = b->flags & BUILTIN_RETURNS,
+        .orphan_by_default = !strcmp(b->plural, "jobs") && !strcmp(b->group, "batch"),
         .cold = !strcmp(b->plural, "customresourcedefinitions"),
     };
     res->has_status = resource_sub(res, "status") != NULL;
     res->type = type_find(res->api_version, res->kind);
+    res->review = review_handler_find(b->group, b->plural);
     res->stored = res;
     add_hooks(res, kind_row_find(b->group, b->plural));
 }

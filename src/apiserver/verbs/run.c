@@ -26,6 +26,8 @@ void request_run(struct request *req)
 
     if (sub && sub->handle)
         sub->handle(req);
+    else if (!sub && req->res->review && req->verb == VERB_CREATE)
+        req->res->review(req);
     else if (sub && strcmp(sub->name, "scale") == 0)
         verb_scale(req);
     else if (!sub || is_part(sub->name))
