@@ -114,6 +114,24 @@ static int take_best(struct slice accept, struct view *v)
     return result;
 }
 
+static struct status *include_parse(struct request *req)
+{
+    const char *include = request_param(req, "includeObject");
+
+    if (!include || !*include || strcmp(include, "Metadata") == 0)
+        req->view.include = INCLUDE_METADATA;
+    else if (strcmp(include, "Object") == 0)
+        req->view.include = INCLUDE_OBJECT;
+    else if (strcmp(include, "None") == 0)
+        req->view.include = INCLUDE_NONE;
+    else if (req->view.rep == REP_TABLE)
+        return status_new(&req->arena, ERR_BAD_REQUEST,
+                          "Unable to convert to Table as requested: includeObject: Invalid value: \"%s\": must be "
+                          "'Metadata', 'Object', 'None', or empty",
+                          include);
+    return NULL;
+}
+
 #define SPOKEN "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 struct status *accept_parse(struct request *req)
@@ -136,5 +154,5 @@ struct status *accept_parse(struct request *req)
     if (pretty && *pretty && strcmp(pretty, "0") != 0 && strcmp(pretty, "false") != 0 &&
         req->view.encoding == ENCODE_JSON)
         req->view.encoding = ENCODE_PRETTY;
-    return NULL;
+    return include_parse(req);
 }

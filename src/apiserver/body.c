@@ -290,5 +290,5 @@ struct status *body_retype(struct request *req, const struct resource *res, yyjs
         return st;
     json_mut_write(&text, *obj);
     field_invalid_str(&req->errs, "patch", buf_str(&text), st->message);
-    return status_invalid(&req->arena, res->group, res->kind, req->name, &req->errs);
+    return status_invalid(&req->arena, "", "", "", &req->errs);
 }

@@ -217,6 +217,11 @@ static bool has_string(yyjson_val *arr, const char *s)
     return false;
 }
 
+static bool is_standard_finalizer(const char *f)
+{
+    return strcmp(f, "kubernetes") == 0 || strcmp(f, "orphan") == 0 || strcmp(f, "foregroundDeletion") == 0;
+}
+
 static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
 {
     yyjson_val *old_meta = json_get(ch->old, "metadata"), *old = json_get(old_meta, "finalizers");
@@ -232,14 +237,16 @@ static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
         foreground |= strcmp(f, "foregroundDeletion") == 0;
         if (wrong)
             field_invalid_str(ch->errs, "metadata.finalizers", f, wrong);
+        if (ch->res->built_in && !ch->old && !is_standard_finalizer(f) && !strchr(f, '/'))
+            field_invalid_str(ch->errs, arena_printf(ch->arena, "metadata.finalizers[%zu]", i), f,
+                              "name is neither a standard finalizer name nor is it fully qualified");
         if (terminating && !has_string(old, f))
             field_forbidden(ch->errs, "metadata.finalizers",
                             arena_printf(ch->arena,
                                          "no new finalizers can be added if the object is being deleted, found "
                                          "new finalizers []string{\"%s\"}",
                                          f));
-        if (!ch->res->built_in && !strchr(f, '/') && !has_string(old, f) && strcmp(f, "orphan") != 0 &&
-            strcmp(f, "foregroundDeletion") != 0)
+        if (!ch->res->built_in && !strchr(f, '/') && !has_string(old, f) && !is_standard_finalizer(f))
             warnings_add(ch->warnings,
                          "metadata.finalizers: \"%s\": prefer a domain-qualified finalizer name including a path "
                          "(/) to avoid accidental conflicts with other finalizer writers",

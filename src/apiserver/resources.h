@@ -128,6 +128,7 @@ struct resource {
     const char *const *fields;   /* selectable fields beyond metadata.name/namespace; NULL-terminated paths */
     const struct resource *stored; /* whose objects these are: itself, or the stored version */
     const struct resource_hooks *hooks; /* may be NULL */
+    void (*handle)(struct request *req); /* serves every verb instead of the core (reviews); or NULL */
     struct stored_kind *store;   /* the storage's own */
     void (*review)(struct request *req); /* POST is answered by this, nothing is stored (TokenReview, …) */
     void *data; /* the kinds' side: printer columns, compiled rules, … */

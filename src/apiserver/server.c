@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define DRAIN_MS 3000
+#define BODY_MAX 3145728 /* as a kube-apiserver; beyond twice of it the connection answers by itself */
 
 /* ---- from HTTP to a request ---- */
 
@@ -48,6 +49,8 @@ static void dispatch(struct request *req)
         return;
     }
     st = route(req);
+    if (!st && req->body.n > BODY_MAX)
+        st = status_new(&req->arena, ERR_TOO_LARGE, "Request entity too large: limit is %d", BODY_MAX);
     if (!st)
         st = accept_parse(req);
     if (st)
@@ -137,7 +140,7 @@ static int open_parts(struct apiserver *api, const char *host, struct err *err)
 
 static int start_listening(struct apiserver *api, const char *host, uint16_t port, struct err *err)
 {
-    struct http_server_opts ho = {.on_request = on_request, .ctx = api, .body_limit = 3145728};
+    struct http_server_opts ho = {.on_request = on_request, .ctx = api, .body_limit = 2 * BODY_MAX};
     char server[320];
     int r;
 

@@ -103,7 +103,6 @@ struct status *namespace_must_take(struct request *req); /* exists and is not te
 typedef void verb_fn(struct request *req);
 verb_fn verb_get, verb_list, verb_watch, verb_create, verb_update, verb_patch, verb_delete,
     verb_deletecollection, verb_scale;
-struct status *include_parse(struct request *req); /* includeObject, of Tables */
 void request_run(struct request *req); /* routed and authenticated: does it */
 /* Creates what obj says and answers with http; shared by POST, PUT and apply. */
 void create_settle(struct request *req, yyjson_mut_val *obj, int http);

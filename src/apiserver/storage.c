@@ -11,6 +11,9 @@
 
 #include <stdio.h>
 
+/* The version of an empty database. Below it is no history: 0 and 1 mean something else to clients. */
+#define FIRST_RV 2
+
 #define TRIM_BATCH 500       /* superseded rows that are worth a write of their own */
 #define CHECKPOINT_PAGES 1000 /* of 4 KiB in the log */
 
@@ -449,9 +452,9 @@ static int load_row(void *arg, const struct db_row *row, struct err *err)
 
 static int load(struct storage *s, struct err *err)
 {
-    struct loading l = {s, (uint64_t)db_meta(&s->db, "floor", 0)};
+    struct loading l = {s, (uint64_t)db_meta(&s->db, "floor", FIRST_RV)};
 
-    s->rv = MAX((uint64_t)db_meta(&s->db, "rv", 1), 1);
+    s->rv = MAX((uint64_t)db_meta(&s->db, "rv", FIRST_RV), FIRST_RV);
     history_init(&s->history, s->opts.history_events ? s->opts.history_events : 20000, l.floor);
     int r = db_load(&s->db, load_row, &l, err);
     history_trim(&s->history, clock_wall_ns(), &s->trim);

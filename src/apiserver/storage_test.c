@@ -224,7 +224,7 @@ TEST(storage_history_expires)
     }
     settle(&f);
     CHECK_INT(storage_history(f.s, &maps, first, count_event, &n, &err), ERR_EXPIRED);
-    CHECK_STR(err.msg, "too old resource version: 2 (902)");
+    CHECK_STR(err.msg, "too old resource version: 3 (903)");
     CHECK_INT(storage_history(f.s, &maps, storage_floor(f.s), count_event, &n, &err), 0);
     CHECK_INT(n, 100);
     reopen(&f);
@@ -266,7 +266,7 @@ TEST(storage_failed_batch_rolls_back)
     settle(&f);
     snprintf(path, sizeof path, "%s/state.db", f.dir);
     CHECK_INT(sqlite3_open(path, &other), SQLITE_OK);
-    CHECK_INT(sqlite3_exec(other, "INSERT INTO log VALUES(3,0,'','','','','','',0,'')", NULL, NULL, NULL),
+    CHECK_INT(sqlite3_exec(other, "INSERT INTO log VALUES(4,0,'','','','','','',0,'')", NULL, NULL, NULL),
               SQLITE_OK);
     sqlite3_close(other);
     void (*sink)(enum log_level, const char *, size_t) = log_sink;
@@ -278,9 +278,9 @@ TEST(storage_failed_batch_rolls_back)
     log_sink = sink;
     CHECK(second < 0 && third < 0);
     struct object *o autoobject = storage_newest(f.s, &maps, "a", "x", &pending);
-    CHECK(!pending && o->rv == 2);
+    CHECK(!pending && o->rv == 3);
     check_list(&f, &(struct storage_scan){.res = &maps}, "a/x ");
-    CHECK_INT(storage_rv(f.s), 2);
+    CHECK_INT(storage_rv(f.s), 3);
     storage_close(f.s);
     uv_run(&f.loop, UV_RUN_DEFAULT);
     uv_loop_close(&f.loop);

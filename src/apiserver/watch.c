@@ -390,8 +390,6 @@ void verb_watch(struct request *req)
 
     if (!st)
         st = selection_parse(req, &sel);
-    if (!st)
-        st = include_parse(req);
     if (!st && req->api->draining)
         st = status_new(&req->arena, ERR_UNAVAILABLE, "the server is shutting down");
     if (st || !req->http) {

@@ -15,24 +15,6 @@ static struct status *check_version(struct request *req)
                                      rv, rv));
 }
 
-struct status *include_parse(struct request *req)
-{
-    const char *include = request_param(req, "includeObject");
-
-    if (!include || !*include || strcmp(include, "Metadata") == 0)
-        req->view.include = INCLUDE_METADATA;
-    else if (strcmp(include, "Object") == 0)
-        req->view.include = INCLUDE_OBJECT;
-    else if (strcmp(include, "None") == 0)
-        req->view.include = INCLUDE_NONE;
-    else if (req->view.rep == REP_TABLE)
-        return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "Unable to convert to Table as requested: includeObject: Invalid value: \"%s\": must be "
-                          "'Metadata', 'Object', 'None', or empty",
-                          include);
-    return NULL;
-}
-
 void verb_get(struct request *req)
 {
     struct object *o autoobject = NULL;

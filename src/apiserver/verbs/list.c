@@ -150,8 +150,6 @@ static struct status *read_options(struct list *l)
     st = selection_parse(req, &l->sel);
     if (!st)
         st = paged ? read_token(l, token) : read_version(l);
-    if (!st)
-        st = include_parse(req);
     if (!st && req->view.rep == REP_PARTIAL)
         st = status_new(&req->arena, ERR_NOT_ACCEPTABLE,
                         "you requested PartialObjectMetadata, but the requested object is a list (%s)",

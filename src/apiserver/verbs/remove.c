@@ -174,7 +174,8 @@ static void mark(struct request *req, yyjson_mut_val *obj, int64_t grace)
     yyjson_mut_val *meta = json_mut_get(obj, "metadata"), *generation = json_mut_get(meta, "generation");
 
     put_time(doc, meta, "deletionTimestamp", clock_wall_ns() + grace * SECOND_NS);
-    json_put_int(doc, meta, "deletionGracePeriodSeconds", grace);
+    if (!is_namespace(req->res))
+        json_put_int(doc, meta, "deletionGracePeriodSeconds", grace);
     if (generation && yyjson_mut_get_sint(generation) > 0)
         json_put_int(doc, meta, "generation", yyjson_mut_get_sint(generation) + 1);
     if (is_namespace(req->res))

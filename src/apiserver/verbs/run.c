@@ -24,7 +24,9 @@ void request_run(struct request *req)
 {
     const struct subresource *sub = *req->subresource ? resource_sub(req->res, req->subresource) : NULL;
 
-    if (sub && sub->handle)
+    if (!sub && req->res->handle)
+        req->res->handle(req);
+    else if (sub && sub->handle)
         sub->handle(req);
     else if (!sub && req->res->review && req->verb == VERB_CREATE)
         req->res->review(req);
