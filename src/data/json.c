@@ -195,11 +195,14 @@ static yyjson_mut_val *put(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct slic
                            yyjson_mut_val *v)
 {
     yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(obj);
+    size_t at = 0;
 
-    for (yyjson_mut_val *k; (k = yyjson_mut_obj_iter_next(&it));) {
+    /* Not yyjson_mut_obj_replace(): that copies v into the old node, and v would not be in the tree. */
+    for (yyjson_mut_val *k; (k = yyjson_mut_obj_iter_next(&it)); at++) {
         if (!slice_eq((struct slice){yyjson_mut_get_str(k), yyjson_mut_get_len(k)}, key))
             continue;
-        yyjson_mut_obj_replace(obj, yyjson_mut_strncpy(doc, key.p, key.n), v);
+        yyjson_mut_obj_iter_remove(&it);
+        yyjson_mut_obj_insert(obj, yyjson_mut_strncpy(doc, key.p, key.n), v, at);
         return v;
     }
     yyjson_mut_obj_add(obj, yyjson_mut_strncpy(doc, key.p, key.n), v);

@@ -66,3 +66,19 @@ TEST(edits_keep_member_order)
     autofree char *text = json_text(json_root(out));
     CHECK_STR(text, "{\"a\":\"one\",\"c\":{\"d\":{\"e\":-5}}}");
 }
+
+TEST(put_gives_what_is_in_the_tree)
+{
+    yyjson_mut_doc *doc automut = json_mut_new();
+    yyjson_mut_val *o = yyjson_mut_obj(doc);
+    struct buf b cleanup(buf_done) = BUF_INIT;
+
+    json_put_int(doc, o, "a", 1);
+    json_put_obj(doc, o, "b");
+    json_put_int(doc, o, "c", 3);
+    json_put_int(doc, json_put_obj(doc, o, "b"), "x", 1);
+    json_put_int(doc, json_put_obj(doc, o, "a"), "y", 2);
+    json_put_int(doc, json_put_obj(doc, o, "c"), "z", 3);
+    json_mut_write(&b, o);
+    CHECK_STR(buf_str(&b), "{\"a\":{\"y\":2},\"b\":{\"x\":1},\"c\":{\"z\":3}}");
+}

@@ -147,7 +147,7 @@ struct action {
     const char *propagation; /* ACT_DELETE: NULL or "Background", "Foreground" */
     yyjson_mut_val *body;    /* typed already: what is sent is exactly this */
     struct dash_target dash;
-    bool ignore_not_found; /* NotFound counts as done */
+    bool ignore_not_found; /* NotFound counts as done; the ok note is not emitted then */
     bool ignore_exists;    /* AlreadyExists counts as done; the ok note is not emitted then */
     bool best_effort;      /* any failure is logged and the list goes on (no ok note) */
     bool chain;            /* see above: take over the resourceVersion of an earlier answer */

@@ -5,7 +5,9 @@
 
 static yyjson_val *suspended_group(const struct cluster *c)
 {
-    json_each(c->groups, group, i, n) if (group_suspended(group)) return group;
+    json_each (c->groups, group, i, n)
+        if (group_suspended(group))
+            return group;
     return NULL;
 }
 
@@ -51,9 +53,11 @@ const char *rule_autoscaler(struct arena *a, const struct cluster *c)
         return NULL;
     if (restarts(c->head))
         return "autoscaler v2 needs restartPolicy Never or none in headGroupSpec";
-    json_each(c->groups, group, i, n) if (restarts(group)) return arena_printf(
-        a, "autoscaler v2 needs restartPolicy Never or none in worker group \"%s\"",
-        group_name(group));
+    json_each (c->groups, group, i, n)
+        if (restarts(group))
+            return arena_printf(
+                a, "autoscaler v2 needs restartPolicy Never or none in worker group \"%s\"",
+                group_name(group));
     return NULL;
 }
 

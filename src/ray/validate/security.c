@@ -49,27 +49,27 @@ static const char *policy_rules(struct arena *a, yyjson_val *rules, const char *
 
 static bool has_group(const struct cluster *c, const char *name)
 {
-    json_each(c->groups, group, i, n) if (!strcmp(group_name(group), name)) return true;
+    json_each (c->groups, group, i, n)
+        if (!strcmp(group_name(group), name))
+            return true;
     return false;
 }
 
 static const char *policy_groups(struct arena *a, const struct cluster *c, yyjson_val *policy)
 {
-    json_each(c->groups, group, i, n)
-    {
+    json_each (c->groups, group, i, n) {
         const char *why = name_dns1123_label(slice_of(group_name(group)));
 
         if (why)
             return arena_printf(a, "networkPolicy: worker group \"%s\": %s", group_name(group),
                                 why);
     }
-    json_each(
-        json_get(policy, "workerGroups"), rules, k,
-        m) if (!has_group(c,
-                          group_name(rules))) return arena_printf(a,
-                                                                  "networkPolicy.workerGroups: "
-                                                                  "there is no worker group \"%s\"",
-                                                                  group_name(rules));
+    json_each (json_get(policy, "workerGroups"), rules, k, m)
+        if (!has_group(c, group_name(rules)))
+            return arena_printf(a,
+                                "networkPolicy.workerGroups: "
+                                "there is no worker group \"%s\"",
+                                group_name(rules));
     return NULL;
 }
 
@@ -86,8 +86,9 @@ const char *rule_network_policy(struct arena *a, const struct cluster *c)
     if ((why = policy_rules(a, json_get(policy, "head"), mode, "head")) ||
         (why = policy_rules(a, json_get(policy, "worker"), mode, "worker")))
         return why;
-    json_each(json_get(policy, "workerGroups"), rules, i,
-              n) if ((why = policy_rules(a, rules, mode, "workerGroups"))) return why;
+    json_each (json_get(policy, "workerGroups"), rules, i, n)
+        if ((why = policy_rules(a, rules, mode, "workerGroups")))
+            return why;
     return policy_groups(a, c, policy);
 }
 
@@ -99,15 +100,13 @@ static const char *tls_taken(struct arena *a, yyjson_val *env, yyjson_val *mount
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (list_named(env, names[i]))
             return arena_printf(a, "%s: env %s is the operator's with TLS", who, names[i]);
-    json_each(
-        mounts, m, i,
-        n) if (!strcmp(json_get_str(m, "name", ""), "ray-tls") ||
-               !strcmp(
-                   json_get_str(m, "mountPath", ""),
-                   "/etc/ray/tls")) return arena_printf(a,
-                                                        "%s: mount ray-tls and path /etc/ray/tls "
-                                                        "are the operator's with TLS",
-                                                        who);
+    json_each (mounts, m, i, n)
+        if (!strcmp(json_get_str(m, "name", ""), "ray-tls") ||
+            !strcmp(json_get_str(m, "mountPath", ""), "/etc/ray/tls"))
+            return arena_printf(a,
+                                "%s: mount ray-tls and path /etc/ray/tls "
+                                "are the operator's with TLS",
+                                who);
     return NULL;
 }
 
@@ -129,7 +128,8 @@ const char *rule_tls(struct arena *a, const struct cluster *c)
         return NULL;
     if ((why = tls_container(a, group_container(c->head), "headGroupSpec")))
         return why;
-    json_each(c->groups, group, i, n) if ((why = tls_container(a, group_container(group),
-                                                               group_name(group)))) return why;
+    json_each (c->groups, group, i, n)
+        if ((why = tls_container(a, group_container(group), group_name(group))))
+            return why;
     return tls_container(a, autoscaler, "autoscalerOptions");
 }

@@ -1,0 +1,163 @@
+/*
+ * The planner of RayClusters (spec: raycluster §4). plan() is steps 1 to 13, finish() is 14 to 16.
+ */
+#include "ray/plan/pass.h"
+
+#include "ray/build/edit.h"
+#include "ray/sched/sched.h"
+#include "ray/validate/validate.h"
+
+#include <string.h>
+
+/* §4 step 5: an old autoscaler cannot drain pods that restart; a warning only. */
+static void warn_restart_policy(struct pass *x)
+{
+    struct buf b cleanup(buf_done) = BUF_INIT;
+
+    if (!cluster_autoscaling(&x->c) ||
+        strcmp(json_str_at(x->c.spec, "autoscalerOptions.version", ""), "v1") != 0)
+        return;
+    json_each (x->c.groups, group, i, n) {
+        const char *policy = json_get_str(group_pod_spec(group), "restartPolicy", "");
+
+        if (*policy && strcmp(policy, "Never") != 0)
+            buf_printf(&b, "%s%s", b.len ? ", " : "", group_name(group));
+    }
+    if (b.len)
+        plan_event(x->p, true, "InvalidRayClusterSpec", "Validate",
+                   "autoscaler v1 with restartPolicy other than Never may not scale down worker "
+                   "groups: %s",
+                   b.data);
+}
+
+static bool refuse(struct pass *x, const char *reason, const char *why)
+{
+    if (!why)
+        return false;
+    plan_event(x->p, true, reason, "Validate", "%s", why);
+    x->p->done = true;
+    return true;
+}
+
+/* Steps 3 to 8. False: nothing is done for this object. */
+static bool valid(struct pass *x)
+{
+    const char *why;
+
+    if (refuse(x, "InvalidRayClusterMetadata", validate_cluster_metadata(x->a, x->c.name)) ||
+        refuse(x, "InvalidRayClusterSpec", validate_cluster_spec(x->a, &x->c)))
+        return false;
+    warn_restart_policy(x);
+    if (cluster_tls(&x->c) && !x->s->options->cert_manager)
+        return !refuse(
+            x, "InvalidRayClusterSpec",
+            "tlsOptions needs cert-manager, which was not found at the operator's start");
+    if (refuse(x, "InvalidRayClusterSpec", validate_cluster_upgrade(x->a, &x->c)))
+        return false;
+    why = validate_cluster_status(x->a, &x->c);
+    if (refuse(x, "InvalidRayClusterStatus", why))
+        plan_error(x->p, "%s", why);
+    return !why;
+}
+
+/* Step 10: a cluster that changed from Redis to RocksDB keeps no finalizer of Redis. */
+static bool stale_finalizer(struct pass *x)
+{
+    if (!cluster_deleting(&x->c) || !cluster_rocksdb(&x->c) ||
+        !cluster_has_finalizer(&x->c, FINALIZER_REDIS))
+        return false;
+    pass_remove_finalizer(x, "the finalizer of Redis is not needed with RocksDB");
+    x->p->done = true;
+    return true;
+}
+
+typedef bool step(struct pass *x);
+
+/* Step 13, in upstream's order; the first that ends it decides. */
+static step *const steps[] = {
+    step_service_account, step_role,         step_role_binding,     step_ingress,
+    step_auth_secret,     step_head_service, step_headless_service, step_serve_service,
+    step_gcs_pvc,         step_pods,
+};
+
+static void plan_cluster(struct snapshot *s, struct plan *p)
+{
+    struct pass x = {.s = s, .p = p, .a = &p->arena, .c = cluster_view(s->object, s->options)};
+
+    if (cluster_external(&x.c)) {
+        p->done = true;
+        return;
+    }
+    if (!valid(&x) || stale_finalizer(&x))
+        return;
+    x = pass_begin(s, p);
+    if (!step_redis(&x) || cluster_deleting(&x.c)) {
+        p->done = true;
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+        if (!steps[i](&x))
+            return;
+}
+
+/* How step 13 ended: NULL when all was well. A marker's name is no part of the text. */
+static const char *reconcile_error(struct pass *x, const struct outcome *o, const char **ret_marker)
+{
+    static const struct {
+        const char *marker, *text;
+    } markers[] = {
+        {"FailedDeleteAllPods", "failed to delete all pods"},
+        {"FailedDeleteHeadPod", "failed to delete head pod"},
+        {"FailedCreateHeadPod", "failed to create head pod"},
+        {"FailedDeleteWorkerPod", "failed to delete worker pod"},
+        {"FailedCreateWorkerPod", "failed to create worker pod"},
+    };
+    const char *error = o->failed ? o->error : o->plan->error;
+
+    *ret_marker = o->failed ? o->failed->marker : o->plan->marker;
+    for (size_t i = 0; *ret_marker && i < ARRAY_SIZE(markers); i++)
+        if (!strcmp(*ret_marker, markers[i].marker))
+            return arena_printf(x->a, "%s\n%s", markers[i].text, error ? error : "");
+    return error;
+}
+
+static void write_status(struct pass *x, yyjson_mut_val *status)
+{
+    yyjson_mut_val *body = pass_cluster_body(x);
+    struct action *a = plan_action(x->p, ACT_UPDATE_STATUS, KIND_RAYCLUSTER);
+
+    json_put(x->p->doc, body, "status", status);
+    a->ns = x->c.ns;
+    a->name = x->c.name;
+    a->body = build_typed(x->p, KIND_RAYCLUSTER, body);
+    a->why = "status";
+    a->chain = true;
+}
+
+/* Steps 14 to 16. */
+static void finish_cluster(struct snapshot *s, const struct outcome *o, struct plan *p)
+{
+    struct pass x = pass_begin(s, p);
+    const char *marker, *error = reconcile_error(&x, o, &marker), *trouble;
+    int64_t seconds = ray_env_int(s->options, "RAYCLUSTER_DEFAULT_REQUEUE_SECONDS_ENV", 300);
+    yyjson_mut_val *status = NULL;
+    bool write;
+
+    p->done = true;
+    trouble = status_calculate(&x, marker, error, &status);
+    write = !trouble && status_differs(&x, status);
+    if (write)
+        write_status(&x, status);
+    p->error = error ? error : trouble;
+    if (p->error || write)
+        p->requeue_ns = REQUEUE_NS;
+    else
+        p->requeue_ns = seconds > 0 ? seconds * INT64_C(1000000000) : 0;
+}
+
+const struct planner raycluster_planner = {
+    .kind = KIND_RAYCLUSTER,
+    .controller = "raycluster-controller",
+    .plan = plan_cluster,
+    .finish = finish_cluster,
+};

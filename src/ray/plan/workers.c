@@ -1,0 +1,191 @@
+/*
+ * Worker groups (spec: raycluster §6.5). Upstream remembers which pods it deleted and lets a group
+ * rest until they are gone; here that is read from their deletionTimestamp: a pod that would have
+ * to be deleted and is being deleted already makes its group wait.
+ */
+#include "ray/plan/workers.h"
+
+#include "ray/names.h"
+#include "ray/sched/sched.h"
+
+#include <string.h>
+
+static const struct words create_words = {"worker Pod", "CreatedWorkerPod",
+                                          "FailedToCreateWorkerPod", "FailedCreateWorkerPod"};
+const struct words worker_delete_words = {"worker Pod", "DeletedWorkerPod",
+                                          "FailedToDeleteWorkerPod", "FailedDeleteWorkerPod"};
+static const struct words suspend_words = {"worker Pods of a suspended group", "DeletedWorkerPod",
+                                           "FailedToDeleteWorkerPodCollection",
+                                           "FailedDeleteWorkerPod"};
+
+void worker_create(struct pass *x, const struct worker_group *g, const struct replica *replica,
+                   int ordinal)
+{
+    const char *prefix = arena_printf(x->a, "%s-%s", x->c.name, group_name(g->group));
+    const char *base = name_pod(x->a, prefix, NODE_WORKER, true);
+    const char *name = pass_name(x, base, group_name(g->group), ordinal);
+
+    pass_create(x, KIND_POD, build_place(x->p, &x->c, g->template, replica, name), &create_words);
+}
+
+void worker_template(struct pass *x, struct worker_group *g)
+{
+    const struct scheduler *sched = scheduler_of(x->s->options);
+
+    if (g->template)
+        return;
+    g->template = build_worker_pod(x->p, &x->c, g->group);
+    if (sched->decorate)
+        sched->decorate(x, g->template, group_name(g->group));
+}
+
+bool may_scale_down(struct pass *x)
+{
+    return !cluster_autoscaling(&x->c) ||
+           ray_env_true(x->s->options, "ENABLE_RANDOM_POD_DELETE", false);
+}
+
+/* workersToDelete may name pods of anybody in the namespace; upstream asks nobody. */
+static bool awaits_deletion(struct pass *x, yyjson_val *group, struct pods pods)
+{
+    const char *why;
+
+    for (size_t i = 0; i < pods.n; i++)
+        if (object_deleting(pods.v[i]) && pod_should_go(x, pods.v[i], &why))
+            return true;
+    json_each (json_at(group, "scaleStrategy.workersToDelete"), v, i, n)
+        if (object_deleting(snap_get(x->s, KIND_POD, x->c.ns, json_str(v, ""))))
+            return true;
+    return false;
+}
+
+static size_t delete_unhealthy(struct pass *x, struct pods pods)
+{
+    const char *why;
+    size_t n = 0;
+
+    for (size_t i = 0; i < pods.n; i++)
+        if (pod_should_go(x, pods.v[i], &why)) {
+            pass_delete_pod(x, pods.v[i], &worker_delete_words, why);
+            n++;
+        }
+    return n;
+}
+
+static void delete_named(struct pass *x, yyjson_val *group)
+{
+    json_each (json_at(group, "scaleStrategy.workersToDelete"), v, i, n) {
+        struct action *a;
+        const char *name = json_str(v, "");
+
+        a = pass_delete_pod(x, NULL, &worker_delete_words, "named in workersToDelete");
+        a->name = name;
+        a->ok.text = arena_printf(x->a, "Deleted worker Pod %s/%s", x->c.ns, name);
+        a->failed.text = arena_printf(x->a, "Failed to delete worker Pod %s/%s", x->c.ns, name);
+        a->ignore_not_found = true;
+    }
+}
+
+static bool index_used(struct pods pods, yyjson_val *group, int32_t index, const bool *made)
+{
+    char text[16];
+
+    if (made[index])
+        return true;
+    snprintf(text, sizeof text, "%d", index);
+    for (size_t i = 0; i < pods.n; i++)
+        if (!group_wants_gone(group, object_name(pods.v[i])) && worker_index(pods.v[i]) == index)
+            return true;
+    return false;
+}
+
+int32_t worker_index(yyjson_val *pod)
+{
+    int64_t n;
+    const char *text = pod_label(pod, LABEL_REPLICA_INDEX);
+
+    return slice_int64(slice_of(text), &n) && n >= 0 && n <= INT32_MAX ? (int32_t)n : -1;
+}
+
+static bool create_missing(struct pass *x, struct worker_group *g, struct pods running, int64_t n)
+{
+    bool *made;
+    int32_t index = 0;
+
+    if (!tls_ready(x))
+        return false;
+    worker_template(x, g);
+    made = arena_array(x->a, bool, (size_t)n + running.n + 1);
+    for (int64_t i = 0; i < n; i++) {
+        while (index_used(running, g->group, index, made))
+            index++;
+        made[index] = true;
+        worker_create(x, g, &(struct replica){.index = index}, index);
+    }
+    return true;
+}
+
+/* Those that go anyway first, then those that do not run, then the others, in order of name. */
+static void delete_surplus(struct pass *x, struct pods running, int64_t n)
+{
+    for (size_t i = 0; i < running.n; i++)
+        n -= object_deleting(running.v[i]);
+    for (int runs = 0; runs < 2; runs++)
+        for (size_t i = 0; i < running.n && n > 0; i++) {
+            yyjson_val *pod = running.v[i];
+            bool is = !strcmp(json_str_at(pod, "status.phase", ""), "Running");
+
+            if (object_deleting(pod) || is != runs)
+                continue;
+            pass_delete_pod(x, pod, &worker_delete_words, "scaling down")->ignore_not_found = true;
+            n--;
+        }
+}
+
+static bool single_host(struct pass *x, struct worker_group *g, struct pods pods)
+{
+    struct pods running = {.v = arena_array(x->a, yyjson_val *, pods.n + 1)};
+    size_t unhealthy;
+    int64_t diff;
+
+    if (awaits_deletion(x, g->group, pods))
+        return true;
+    unhealthy = delete_unhealthy(x, pods);
+    if (unhealthy)
+        return pass_fail(x, "delete %zu unhealthy worker Pods", unhealthy);
+    delete_named(x, g->group);
+    for (size_t i = 0; i < pods.n; i++)
+        if (!group_wants_gone(g->group, object_name(pods.v[i])))
+            running.v[running.n++] = pods.v[i];
+    diff = (int64_t)group_desired(g->group) - (int64_t)running.n;
+    if (diff > 0)
+        return create_missing(x, g, running, diff);
+    if (diff < 0 && may_scale_down(x))
+        delete_surplus(x, running, -diff);
+    return true;
+}
+
+static bool worker_group(struct pass *x, yyjson_val *group)
+{
+    struct pods pods = pass_pods(x, LABEL_GROUP, group_name(group));
+    struct worker_group g = {.group = group};
+
+    if (group_suspended(group)) {
+        pass_delete_all(x, pods,
+                        arena_printf(x->a, "%s=%s,%s=%s", LABEL_CLUSTER, x->c.name, LABEL_GROUP,
+                                     group_name(group)),
+                        &suspend_words);
+        return true;
+    }
+    if (group_hosts(group) > 1 && ray_feature(x->s->options, FEATURE_MULTI_HOST_INDEXING))
+        return multi_host(x, &g, pods);
+    return single_host(x, &g, pods);
+}
+
+bool step_workers(struct pass *x)
+{
+    json_each (x->c.groups, group, i, n)
+        if (!worker_group(x, group))
+            return false;
+    return true;
+}

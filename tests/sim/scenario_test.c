@@ -1,0 +1,186 @@
+/*
+ * RayCluster scenarios in memory: what the planners leave behind, also when the operator dies after
+ * any of its writes. tests/golden/ray/scenarios has the scenarios, and what they end in.
+ */
+#include "scenario.h"
+
+#include "base/test.h"
+
+#include <dirent.h>
+
+struct run {
+    struct json *file;
+    struct sim s;
+    struct buf out;
+    yyjson_val *facts; /* records to compare with, or NULL */
+    bool broken;
+};
+
+static void record(void *arg, struct sim *s, const char *label)
+{
+    struct run *r = arg;
+
+    buf_printf(&r->out, "== %s\n", label);
+    if (r->facts)
+        facts_compare(s, json_get(r->facts, label), &r->out);
+    else
+        scenario_dump(s, &r->out);
+}
+
+static struct json *read_json(const char *path)
+{
+    struct buf text cleanup(buf_done) = BUF_INIT;
+    struct json *j = NULL;
+
+    return file_read(path, &text, NULL) < 0 || json_parse(buf_slice(&text), &j, NULL) < 0 ? NULL
+                                                                                          : j;
+}
+
+/* Plays once; the records as text into out. */
+static bool play(yyjson_val *scenario, yyjson_val *facts, long budget, struct buf *out,
+                 struct buf *story)
+{
+    struct arena a cleanup(arena_done) = {0};
+    struct ray_options *o = scenario_options(&a, scenario);
+    struct run r = {.facts = facts};
+
+    if (!o)
+        return false;
+    sim_init(&r.s, o);
+    r.s.budget = budget;
+    r.s.verbose = story != NULL;
+    scenario_play(&r.s, scenario, record, &r);
+    buf_adds(out, buf_str(&r.out));
+    if (story)
+        buf_adds(story, buf_str(&r.s.story));
+    buf_done(&r.out);
+    sim_done(&r.s);
+    return true;
+}
+
+/* Calls fn for each NAME.json in dir that starts with one of our prefixes. */
+static int each_scenario(const char *dir, void (*fn)(const char *dir, const char *name))
+{
+    static const char *const prefixes[] = {"rc-",
+                                           "gate-",
+                                           "volcano-cluster",
+                                           "volcano-scale",
+                                           "yunikorn-cluster",
+                                           "kai-cluster",
+                                           "scheduler-plugins-cluster"};
+    struct dirent **list;
+    int n = scandir(dir, &list, NULL, alphasort), found = 0;
+
+    for (int i = 0; i < n; i++) {
+        char *dot = strstr(list[i]->d_name, ".json");
+
+        for (size_t k = 0; dot && k < ARRAY_SIZE(prefixes); k++)
+            if (!strncmp(list[i]->d_name, prefixes[k], strlen(prefixes[k]))) {
+                *dot = 0;
+                fn(dir, list[i]->d_name);
+                found++;
+                break;
+            }
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+    return found;
+}
+
+/* Bodies are long, and the records show the objects. */
+static void without_bodies(struct buf *out, const char *story)
+{
+    struct slice rest = slice_of(story), line;
+
+    while (slice_cut(&rest, '\n', &line))
+        if (!slice_starts(line, SLICE("    {")) && line.n)
+            buf_printf(out, "%.*s\n", SLICE_FMT(line));
+}
+
+static void check_golden(const char *dir, const char *name)
+{
+    struct arena a cleanup(arena_done) = {0};
+    struct json *j autojson = read_json(arena_printf(&a, "%s/%s.json", dir, name));
+    struct buf out cleanup(buf_done) = BUF_INIT, story cleanup(buf_done) = BUF_INIT,
+                   text cleanup(buf_done) = BUF_INIT;
+
+    if (!play(json_root(j), NULL, -1, &out, &story))
+        FAIL("%s: cannot be played", name);
+    without_bodies(&text, buf_str(&story));
+    buf_adds(&text, buf_str(&out));
+    CHECK_GOLDEN(arena_printf(&a, "%s/%s.txt", dir, name), buf_str(&text));
+}
+
+TEST(stories)
+{
+    struct arena a cleanup(arena_done) = {0};
+
+    CHECK(each_scenario(fixture_path(&a, "scenarios"), check_golden) > 0);
+}
+
+/* The operator dies after its 1st, 2nd, … write: nobody can tell afterwards. */
+static void check_prefixes(const char *dir, const char *name)
+{
+    struct arena a cleanup(arena_done) = {0};
+    struct json *j autojson = read_json(arena_printf(&a, "%s/%s.json", dir, name));
+    struct buf want cleanup(buf_done) = BUF_INIT;
+
+    if (!j || !play(json_root(j), NULL, -1, &want, NULL))
+        return;
+    for (long k = 0; k < 60; k++) {
+        struct buf got cleanup(buf_done) = BUF_INIT;
+
+        play(json_root(j), NULL, k, &got, NULL);
+        if (strcmp(buf_str(&got), buf_str(&want)) != 0) {
+            FAIL("%s: differs when the operator dies after %ld writes\n--- want\n%s--- got\n%s",
+                 name, k, buf_str(&want), buf_str(&got));
+            return;
+        }
+    }
+}
+
+TEST(every_prefix)
+{
+    struct arena a cleanup(arena_done) = {0};
+    const char *all = getenv("MANTA_SHARED");
+
+    CHECK(each_scenario(fixture_path(&a, "scenarios"), check_prefixes) > 0);
+    if (all)
+        each_scenario(arena_printf(&a, "%s/conformance/scenarios", all), check_prefixes);
+}
+
+static int facts_failed;
+
+static void check_facts(const char *dir, const char *name)
+{
+    struct arena a cleanup(arena_done) = {0};
+    struct json *j autojson = read_json(arena_printf(&a, "%s/%s.json", dir, name));
+    struct json *f autojson = read_json(arena_printf(&a, "%s/../expected/%s.json", dir, name));
+    struct buf out cleanup(buf_done) = BUF_INIT;
+    struct slice rest, line;
+    bool bad = false;
+
+    if (!j || !f || !play(json_root(j), json_get(json_root(f), "records"), -1, &out, NULL))
+        return;
+    rest = buf_slice(&out);
+    while (slice_cut(&rest, '\n', &line))
+        bad |= line.n && !slice_starts(line, SLICE("=="));
+    if (bad) {
+        facts_failed++;
+        FAIL("%s:\n%s", name, buf_str(&out));
+    }
+}
+
+/* More recorded outcomes, when there are any at hand. */
+TEST(recorded_facts)
+{
+    struct arena a cleanup(arena_done) = {0};
+    const char *all = getenv("MANTA_SHARED");
+
+    if (!all)
+        return;
+    printf("%d scenarios\n",
+           each_scenario(arena_printf(&a, "%s/conformance/scenarios", all), check_facts));
+    printf("%d differ from the recorded facts\n", facts_failed);
+}
