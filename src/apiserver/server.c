@@ -140,7 +140,16 @@ static int open_parts(struct apiserver *api, const char *host, struct err *err)
 
 static int start_listening(struct apiserver *api, const char *host, uint16_t port, struct err *err)
 {
-    struct http_server_opts ho = {.on_request = on_request, .ctx = api, .body_limit = 2 * BODY_MAX};
+    static const char unknown_method[] =
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":"
+        "\"the server does not allow this method on the requested resource\",\"reason\":\"MethodNotAllowed\","
+        "\"details\":{},\"code\":405}\n";
+    struct http_server_opts ho = {.on_request = on_request,
+                                  .ctx = api,
+                                  .body_limit = 2 * BODY_MAX,
+                                  .unknown_method = 405,
+                                  .unknown_method_type = "application/json",
+                                  .unknown_method_body = {unknown_method, sizeof unknown_method - 1}};
     char server[320];
     int r;
 

@@ -49,6 +49,10 @@ struct http_req {
 struct http_server_opts {
     void (*on_request)(struct http_req *r, void *ctx);
     void *ctx;
+    /* Answer to a well-formed request line with a method that nobody knows; NULL type: 400, as text. */
+    int unknown_method;
+    const char *unknown_method_type;
+    struct slice unknown_method_body; /* lives as long as the server */
     /* Zero means the default in parentheses. Times in milliseconds. */
     size_t body_limit;       /* bytes (3 MiB + 64 KiB: what etcd's limit makes customary) */
     size_t header_limit;     /* bytes of all field names and values (64 KiB) */

@@ -190,6 +190,39 @@ static void answer_refused(struct sconn *sc)
     sreq_refuse(sc->req, sc->refuse ? sc->refuse : 400);
 }
 
+/* "FROB /path HTTP/1.1", of which llhttp only says that it does not know the method. */
+static bool is_request_line(struct slice s)
+{
+    struct slice line, method, target;
+
+    if (!slice_cut(&s, '\n', &line) || !slice_cut(&line, ' ', &method) || !slice_cut(&line, ' ', &target))
+        return false;
+    for (size_t i = 0; i < method.n; i++)
+        if (method.p[i] < 'A' || method.p[i] > 'Z')
+            return false;
+    return method.n && target.n && *target.p == '/' && slice_starts(line, SLICE("HTTP/1."));
+}
+
+static void answer_parse_error(struct sconn *sc, llhttp_errno_t e, struct slice bytes)
+{
+    const struct http_server_opts *o = &sc->srv->o;
+
+    if (e == HPE_INVALID_VERSION && !sc->refuse)
+        sc->refuse = 505;
+    if (e != HPE_INVALID_METHOD || !o->unknown_method_type || !is_request_line(bytes)) {
+        answer_refused(sc);
+        return;
+    }
+    if (!sc->req)
+        sc->req = sreq_new(sc);
+    sc->drop_input = true;
+    sc->keep_alive = false;
+    set_phase(sc, H1_ANSWER);
+    sc->req->close = true;
+    sc->req->headers_done = true;
+    http_reply(&sc->req->pub, o->unknown_method, o->unknown_method_type, o->unknown_method_body);
+}
+
 static void deliver(struct sconn *sc)
 {
     struct sreq *q = sc->req;
@@ -228,7 +261,7 @@ static void feed(struct sconn *sc, const char *p, size_t n)
             deliver(sc);
             return;
         } else {
-            answer_refused(sc);
+            answer_parse_error(sc, e, (struct slice){p, (size_t)(end - p)});
         }
     }
 }

@@ -43,7 +43,7 @@ static void check_config_size(struct check *c, const struct rule *r, const struc
                           "duplicate of key present in binaryData");
     }
     if (total > MAX_DATA)
-        field_too_long(c->errs, "", MAX_DATA);
+        field_too_long(c->errs, "[]", MAX_DATA);
 }
 
 /* Once `immutable` is set, it stays, and so does the data. */
