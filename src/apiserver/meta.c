@@ -222,6 +222,12 @@ static bool is_standard_finalizer(const char *f)
     return strcmp(f, "kubernetes") == 0 || strcmp(f, "orphan") == 0 || strcmp(f, "foregroundDeletion") == 0;
 }
 
+/* A check of Kubernetes' own kinds; definitions of custom ones are not among them. */
+static bool of_kubernetes(const struct resource *res)
+{
+    return res->built_in && strcmp(res->group, "apiextensions.k8s.io") != 0;
+}
+
 static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
 {
     yyjson_val *old_meta = json_get(ch->old, "metadata"), *old = json_get(old_meta, "finalizers");
@@ -237,7 +243,7 @@ static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
         foreground |= strcmp(f, "foregroundDeletion") == 0;
         if (wrong)
             field_invalid_str(ch->errs, "metadata.finalizers", f, wrong);
-        if (ch->res->built_in && !ch->old && !is_standard_finalizer(f) && !strchr(f, '/'))
+        if (of_kubernetes(ch->res) && !ch->old && !is_standard_finalizer(f) && !strchr(f, '/'))
             field_invalid_str(ch->errs, arena_printf(ch->arena, "metadata.finalizers[%zu]", i), f,
                               "name is neither a standard finalizer name nor is it fully qualified");
         if (terminating && !has_string(old, f))

@@ -1,4 +1,5 @@
 #include "apiserver/storage_impl.h"
+#include "data/types.h"
 
 #include <stdio.h>
 
@@ -89,9 +90,21 @@ static struct object *assemble(const struct header *h)
     return o;
 }
 
-static void field_value(struct buf *out, yyjson_val *v)
+/* What an absent field counts as: Go's zero value. */
+static const char *zero_value(const struct resource *res, const char *path)
 {
-    if (yyjson_is_str(v))
+    const struct field *f = res->type ? type_at(res->type, path) : NULL;
+
+    if (f && field_kind(f) == FIELD_BOOL)
+        return "false";
+    return f && (field_kind(f) == FIELD_INT32 || field_kind(f) == FIELD_INT64) ? "0" : "";
+}
+
+static void field_value(struct buf *out, const struct resource *res, const char *path, yyjson_val *v)
+{
+    if (yyjson_is_null(v) || !v)
+        buf_adds(out, zero_value(res, path));
+    else if (yyjson_is_str(v))
         buf_adds(out, yyjson_get_str(v));
     else if (yyjson_is_bool(v))
         buf_adds(out, yyjson_get_bool(v) ? "true" : "false");
@@ -110,7 +123,7 @@ static void index_fields(struct object *o, yyjson_val *root)
     if (!res || !res->fields || !root)
         return;
     for (size_t i = 0; res->fields[i]; i++)
-        field_value(&values, json_at(root, res->fields[i]));
+        field_value(&values, res, res->fields[i], json_at(root, res->fields[i]));
     o->fields = buf_take(&values);
 }
 
