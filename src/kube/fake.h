@@ -48,7 +48,7 @@ static void fake_start(void (*answer)(struct http_req *r, const char *line))
     fake.config.server = fake.url;
 }
 
-static struct kube *fake_kube(const struct kube_opts *opts)
+static unused struct kube *fake_kube(const struct kube_opts *opts)
 {
     struct kube *k = NULL;
     struct err err = {0};
