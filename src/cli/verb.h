@@ -16,7 +16,9 @@ struct verb {
 
 int verb_down(int argc, char **argv);
 int verb_image(int argc, char **argv);
+int verb_kubelet(int argc, char **argv); /* src/kubelet/verb_kubelet.c */
 int verb_run(int argc, char **argv);
+int verb_shim(int argc, char **argv); /* src/kubelet/verb_shim.c */
 int verb_status(int argc, char **argv);
 int verb_up(int argc, char **argv);
 int verb_version(int argc, char **argv);

@@ -115,6 +115,7 @@ void pod_free(struct pod *p); /* its processes go on */
 void pod_update(struct pod *p, struct json *object); /* a new version of the object */
 void pod_removed(struct pod *p); /* the object is gone from the API: end it without grace */
 void pod_poke(struct pod *p);    /* something may have changed */
+void pod_refresh(struct pod *p); /* rewrites the contents of its volumes: tokens grow old */
 
 yyjson_val *pod_spec(const struct pod *p);
 const char *pod_ns(const struct pod *p);

@@ -144,6 +144,15 @@ int pod_sandbox(struct pod *p, struct err *err)
     return r < 0 ? r : node_pod(p->host->reach, p->dir, &pid, err);
 }
 
+void pod_refresh(struct pod *p)
+{
+    struct volume_context v;
+
+    volume_context(p, &v);
+    if (p->stage == POD_UP)
+        (void)volumes_make(&v, NULL);
+}
+
 /* ---- taking a pod back ---- */
 
 static struct json *read_record(const struct pod *p, const char *name, int attempt, const char *what)
