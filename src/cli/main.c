@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const struct verb verbs[] = {
+    {"crds", "print the CustomResourceDefinitions of Ray", verb_crds},
     {"version", "print the version", verb_version},
 };
 

@@ -14,6 +14,7 @@ struct verb {
     int (*run)(int argc, char **argv); /* argv[0] is the verb; gives the exit code */
 };
 
+int verb_crds(int argc, char **argv);
 int verb_down(int argc, char **argv);
 int verb_image(int argc, char **argv);
 int verb_kubelet(int argc, char **argv); /* src/kubelet/verb_kubelet.c */
