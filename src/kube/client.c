@@ -57,6 +57,8 @@ struct kube {
     unsigned max_in_flight, in_flight; /* streams are not counted */
     void (*on_request)(void *ctx, const char *method, int http, double seconds);
     void *on_request_ctx;
+    bool (*may_write)(void *ctx);
+    void *may_write_ctx;
     size_t turn;
     bool pumping, closing;
 };
@@ -241,6 +243,15 @@ static void on_http_data(struct http_call *http, struct slice data, void *ctx)
 
 /* ---- sending ---- */
 
+static int may_not(struct kube_request *r, struct err *err)
+{
+    struct kube *k = r->k;
+
+    if (r->call.verb == KUBE_GET || !k->may_write || k->may_write(k->may_write_ctx))
+        return 0;
+    return err_set(err, ERR_CANCELLED, "no longer the leader: nothing is written");
+}
+
 static int authorize(struct kube_request *r, struct buf *value, struct err *err)
 {
     return kube_config_authorization(r->k->config, value, err);
@@ -254,7 +265,7 @@ static void send_request(struct kube_request *r)
     size_t n = 1;
     int64_t now = clock_mono_ns();
 
-    if (authorize(r, &auth, &err) < 0) {
+    if (may_not(r, &err) < 0 || authorize(r, &auth, &err) < 0) {
         finish(r, err.code, NULL, &err);
         return;
     }
@@ -556,6 +567,12 @@ uv_loop_t *kube_loop(struct kube *k)
 const struct kube_config *kube_config_of(const struct kube *k)
 {
     return k->config;
+}
+
+void kube_fence(struct kube *k, bool (*may_write)(void *ctx), void *ctx)
+{
+    k->may_write = may_write;
+    k->may_write_ctx = ctx;
 }
 
 void kube_on_request(struct kube *k,

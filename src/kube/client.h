@@ -88,6 +88,10 @@ int kube_do(struct kube *k, const struct kube_call *c, struct json **ret_answer,
 uv_loop_t *kube_loop(struct kube *k);
 const struct kube_config *kube_config_of(const struct kube *k);
 
+/* Asked before each write is sent; false: the call ends with ERR_CANCELLED. For leaders whose lease
+ * may run out while requests wait. NULL: always. */
+void kube_fence(struct kube *k, bool (*may_write)(void *ctx), void *ctx);
+
 /* Counters for metrics: requests by verb and HTTP code, called once an answer. NULL: none. */
 void kube_on_request(struct kube *k,
                      void (*fn)(void *ctx, const char *method, int http, double seconds), void *ctx);

@@ -17,11 +17,15 @@ struct pass {
     struct actor *a;
     const struct planner *planner;
     char *ns, *name;
-    struct json *object; /* as the pass began or went on with */
+    yyjson_val *object; /* as the pass began or went on with; in pins */
+    struct pins pins;
     struct plan first, second;
     struct plan *plan; /* the one whose actions are under way */
     bool finishing;
     size_t at; /* action under way */
+    bool unsure;       /* its request was sent and the answer lost: it may have been carried out */
+    unsigned repeated; /* times that it was sent again since */
+    uv_timer_t *pause; /* before it is sent again */
     struct outcome outcome;
     struct err failure;
     VEC(struct json *) answers; /* by action of the first plan */
@@ -47,7 +51,7 @@ static void end(struct pass *p, enum pass_result result, int64_t again_ns)
     vec_done(&p->answers);
     vec_done(&p->versions);
     free(p->outcome.answers);
-    json_unref(p->object);
+    pins_done(&p->pins);
     json_unref(p->dash_body);
     free(p->dash_error);
     free(p->ns);
@@ -60,15 +64,14 @@ static void end(struct pass *p, enum pass_result result, int64_t again_ns)
 
 static bool look(struct pass *p, struct snapshot *s)
 {
-    struct world world = observe_world(p->a->observe);
+    struct world world = observe_pinned(p->a->observe, &p->pins);
     yyjson_val *object = world.get(world.ctx, p->planner->kind, p->ns, p->name);
 
     if (!object)
         return false;
-    json_unref(p->object);
-    p->object = json_copy(object); /* the store may move on while a pass is under way */
+    p->object = object;
     *s = (struct snapshot){.kind = p->planner->kind,
-                           .object = json_root(p->object),
+                           .object = object,
                            .world = world,
                            .job = p->job,
                            .serve = p->serve,
@@ -108,7 +111,7 @@ static void emit(struct pass *p, const struct note *n, const char *error)
                                                   .reason = n->reason,
                                                   .action = n->action,
                                                   .note = buf_str(&text),
-                                                  .regarding = json_root(p->object)});
+                                                  .regarding = p->object});
 }
 
 static void perform(struct pass *p);
@@ -122,6 +125,10 @@ static void on_answer(void *ctx, const struct dash_answer *answer)
     struct dash_answer kept = *answer;
     enum dash_ask ask = p->first.ask;
 
+    if (p->a->stopping) {
+        end(p, PASS_ABANDONED, 0);
+        return;
+    }
     p->dash_body = answer->body ? json_copy(answer->body) : NULL;
     p->dash_error = xstrdup(answer->error);
     kept.body = json_root(p->dash_body);
@@ -154,6 +161,8 @@ static void begin_actions(struct pass *p, struct plan *plan)
 {
     p->plan = plan;
     p->at = 0;
+    p->unsure = false;
+    p->repeated = 0;
     for (size_t i = 0; i < plan->events.n; i++)
         emit(p, &plan->events.v[i], NULL);
     perform(p);
@@ -258,6 +267,8 @@ static void take_over_version(struct pass *p, const struct action *act)
 static void next(struct pass *p)
 {
     p->at++;
+    p->unsure = false;
+    p->repeated = 0;
     perform(p);
 }
 
@@ -286,6 +297,10 @@ static void failed(struct pass *p, int code, const char *error)
         next(p);
         return;
     }
+    if (code == ERR_CANCELLED) { /* no longer the leader: another one goes on */
+        end(p, PASS_FAILED, 0);
+        return;
+    }
     emit(p, &act->failed, error);
     p->outcome.failed = act;
     p->outcome.code = code;
@@ -310,10 +325,108 @@ static void enter_store(struct pass *p, const struct action *act, yyjson_val *an
     }
 }
 
+/* ---- answers that were lost ---- */
+
+static void free_timer(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void on_pause_over(uv_timer_t *t)
+{
+    struct pass *p = t->data;
+
+    p->pause = NULL;
+    uv_close((uv_handle_t *)t, free_timer);
+    perform(p);
+}
+
+/* Sends the action again, under the same name, after a moment: until the answer is a definite one the
+ * pass may not end, or the next would choose another name and there would be two. */
+static void repeat(struct pass *p)
+{
+    p->unsure = true;
+    p->pause = xnew(uv_timer_t);
+    uv_timer_init(p->a->loop, p->pause);
+    p->pause->data = p;
+    uv_update_time(p->a->loop);
+    uv_timer_start(p->pause, on_pause_over, MIN(50u << MIN(p->repeated, 6u), 2000u), 0);
+    p->repeated++;
+}
+
+static const char *owner_uid(yyjson_mut_val *body)
+{
+    return json_mut_str_at(body, "metadata.ownerReferences.0.uid", "");
+}
+
+/* What has the name that we meant to create: our own, if it has our owner. */
+static void on_found(void *ctx, int code, struct json *answer, struct err *err)
+{
+    struct pass *p = ctx;
+    struct action *act = current(p);
+    yyjson_val *owner = meta_controller(json_root(answer));
+
+    if (p->a->stopping)
+        end(p, PASS_ABANDONED, 0);
+    else if (code == ERR_IO || code == ERR_LOST || code == ERR_TIMEOUT || code == ERR_NOT_FOUND)
+        repeat(p);
+    else if (code < 0)
+        failed(p, code, err->msg);
+    else if (*owner_uid(act->body) && !strcmp(json_get_str(owner, "uid", ""), owner_uid(act->body))) {
+        enter_store(p, act, json_root(answer));
+        succeeded(p, answer);
+    } else {
+        failed(p, ERR_ALREADY_EXISTS, "an object of that name exists");
+    }
+}
+
+static void find_created(struct pass *p)
+{
+    struct action *act = current(p);
+
+    kube_call(p->a->kube,
+              &(struct kube_call){.verb = KUBE_GET,
+                                  .gvr = kind_gvr(act->kind),
+                                  .ns = act->ns,
+                                  .name = json_mut_str_at(act->body, "metadata.name", ""),
+                                  .on_done = on_found,
+                                  .ctx = p});
+}
+
+/* True when a failure is about an action that may have happened, and has been dealt with. */
+static bool unsure_of(struct pass *p, int code)
+{
+    enum act act = current(p)->act;
+    bool lost = code == ERR_LOST || (p->unsure && (code == ERR_IO || code == ERR_TIMEOUT));
+
+    if (lost && (act == ACT_CREATE || act == ACT_DELETE || act == ACT_DELETE_COLLECTION)) {
+        repeat(p);
+        return true;
+    }
+    if (lost) { /* a PUT of one version: planning anew from what the watch tells is safe */
+        note_failure(p, "the answer to an update was lost");
+        end(p, PASS_FAILED, 0);
+        return true;
+    }
+    if (p->unsure && act == ACT_CREATE && code == ERR_ALREADY_EXISTS) {
+        find_created(p);
+        return true;
+    }
+    return false;
+}
+
 static void on_kube(void *ctx, int code, struct json *answer, struct err *err)
 {
     struct pass *p = ctx;
 
+    if (p->a->stopping) {
+        end(p, PASS_ABANDONED, 0);
+        return;
+    }
+    if (code < 0 && unsure_of(p, code))
+        return;
+    if (code == ERR_NOT_FOUND && p->unsure && current(p)->act == ACT_DELETE)
+        code = 0; /* the first time, whose answer was lost, did it */
     if (code < 0) {
         failed(p, code, err->msg);
         return;
@@ -326,7 +439,9 @@ static void on_dash(void *ctx, const struct dash_answer *answer)
 {
     struct pass *p = ctx;
 
-    if (answer->state == DASH_OK)
+    if (p->a->stopping)
+        end(p, PASS_ABANDONED, 0);
+    else if (answer->state == DASH_OK)
         succeeded(p, NULL);
     else
         failed(p, ERR_UNAVAILABLE, answer->error ? answer->error : "not found");
@@ -380,6 +495,10 @@ static void on_fetched(void *ctx, int code, struct json *answer, struct err *err
     automut yyjson_mut_doc *doc = json_mut_new();
     struct buf body cleanup(buf_done) = BUF_INIT;
 
+    if (p->a->stopping) {
+        end(p, PASS_ABANDONED, 0);
+        return;
+    }
     if (code < 0) {
         failed(p, code, err->msg);
         return;

@@ -24,12 +24,14 @@ struct actor {
     const struct ray_options *options;
     uint32_t attempts; /* salt of generated names, differs each time */
     int64_t (*now)(void); /* wall clock */
+    bool stopping; /* the process ends: passes under way are abandoned as their answers come in */
 };
 
 enum pass_result {
     PASS_DONE,    /* again after the delay, if there is one */
     PASS_FAILED,  /* again after the back-off */
     PASS_WAITING, /* a kind has to fill first: again when it has */
+    PASS_ABANDONED, /* the process ends */
 };
 
 /* Runs a pass over ns/name. on_end comes once, perhaps before the function returns. */

@@ -85,12 +85,14 @@ static void on_end(void *ctx, enum pass_result result, int64_t again_ns)
 {
     struct running *r = ctx;
 
-    count(r, result, again_ns);
-    metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(r->c->queue) - 1, metric_name(r->c));
-    if (result == PASS_WAITING)
-        map_put(&r->c->waiting, r->key, r->c);
-    queue_done(r->c->queue, r->key, result == PASS_FAILED ? QUEUE_RETRY : QUEUE_FORGET,
-               result == PASS_DONE ? again_ns : 0);
+    if (result != PASS_ABANDONED) {
+        count(r, result, again_ns);
+        metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(r->c->queue) - 1, metric_name(r->c));
+        if (result == PASS_WAITING)
+            map_put(&r->c->waiting, r->key, r->c);
+        queue_done(r->c->queue, r->key, result == PASS_FAILED ? QUEUE_RETRY : QUEUE_FORGET,
+                   result == PASS_DONE ? again_ns : 0);
+    }
     free(r->key);
     free(r);
 }

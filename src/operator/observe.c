@@ -173,6 +173,55 @@ static yyjson_val **world_list(void *ctx, struct arena *a, enum ray_kind kind, c
     return list;
 }
 
+static yyjson_val *pin(struct pins *pins, struct json *doc)
+{
+    if (doc)
+        vec_push(&pins->docs, json_ref(doc));
+    return json_root(doc);
+}
+
+static yyjson_val *pinned_get(void *ctx, enum ray_kind kind, const char *ns, const char *name)
+{
+    struct pins *pins = ctx;
+    struct source *s = source_of(pins->o, kind, ns);
+
+    return s ? pin(pins, store_get(s->store, ns, name)) : NULL;
+}
+
+static yyjson_val **pinned_list(void *ctx, struct arena *a, enum ray_kind kind, const char *ns,
+                                const char *key, const char *value, size_t *ret_n)
+{
+    struct pins *pins = ctx;
+    struct source *s = source_of(pins->o, kind, ns);
+
+    *ret_n = 0;
+    if (!s)
+        return NULL;
+    struct json **found = store_list(s->store, a, ns, key, value, ret_n);
+    yyjson_val **list = arena_array(a, yyjson_val *, *ret_n + 1);
+    for (size_t i = 0; i < *ret_n; i++)
+        list[i] = pin(pins, found[i]);
+    return list;
+}
+
+static bool pinned_filled(void *ctx, enum ray_kind kind)
+{
+    return observe_filled(((struct pins *)ctx)->o, kind);
+}
+
+struct world observe_pinned(struct observe *o, struct pins *pins)
+{
+    pins->o = o;
+    return (struct world){pinned_get, pinned_list, pinned_filled, pins};
+}
+
+void pins_done(struct pins *pins)
+{
+    for (size_t i = 0; i < pins->docs.n; i++)
+        json_unref(pins->docs.v[i]);
+    vec_done(&pins->docs);
+}
+
 static bool world_filled(void *ctx, enum ray_kind kind)
 {
     return observe_filled(ctx, kind);

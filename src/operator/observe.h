@@ -31,6 +31,15 @@ void observe_need(struct observe *o, enum ray_kind kind); /* starts its watch, i
 bool observe_filled(const struct observe *o, enum ray_kind kind);
 struct world observe_world(struct observe *o);
 
+/* A world whose answers stay valid until pins_done(), however the store moves on meanwhile: plans point
+ * into them while their actions are under way. */
+struct pins {
+    struct observe *o;
+    VEC(struct json *) docs;
+};
+struct world observe_pinned(struct observe *o, struct pins *pins);
+void pins_done(struct pins *pins);
+
 /* The answer to a create, update or delete of an object of that kind. */
 void observe_answer(struct observe *o, enum ray_kind kind, yyjson_val *object);
 void observe_deleted(struct observe *o, enum ray_kind kind, const char *ns, const char *name,

@@ -100,6 +100,13 @@ static int check_version(struct worker *w, struct err *err)
 
 /* ---- leading ---- */
 
+static bool may_write(void *ctx)
+{
+    struct worker *w = ctx;
+
+    return !w->lease || lease_held(w->lease);
+}
+
 static void lead(void *ctx)
 {
     struct worker *w = ctx;
@@ -142,6 +149,7 @@ static int elect(struct worker *w, struct err *err)
     int code = lease_namespace(w, &ns, err);
     if (code < 0)
         return code;
+    kube_fence(w->kube, may_write, w);
     return lease_new(&w->loop, w->config,
                      &(struct lease_opts){.ns = buf_str(&ns),
                                           .name = LEASE_NAME,
@@ -258,6 +266,7 @@ static int start(struct worker *w, struct guard *guard, struct err *err)
 
 static void stop(struct worker *w)
 {
+    w->actor.stopping = true;
     controllers_free(w->controllers);
     observe_free(w->actor.observe);
     dash_free(w->actor.dash);
