@@ -51,7 +51,7 @@ bool cluster_deleting(const struct cluster *c)
 
 bool cluster_has_finalizer(const struct cluster *c, const char *name)
 {
-    json_each (json_at(c->obj, "metadata.finalizers"), f, i, n)
+    json_each(json_at(c->obj, "metadata.finalizers"), f, i, n)
         if (!strcmp(json_str(f, ""), name))
             return true;
     return false;
@@ -203,7 +203,7 @@ int32_t group_desired(yyjson_val *group)
 
 yyjson_val *list_named(yyjson_val *list, const char *name)
 {
-    json_each (list, item, i, n)
+    json_each(list, item, i, n)
         if (!strcmp(json_get_str(item, "name", ""), name))
             return item;
     return NULL;

@@ -121,7 +121,7 @@ static const struct ray_env *options_env(struct arena *a, yyjson_val *v)
     struct ray_env *env = arena_array(a, struct ray_env, yyjson_obj_size(v) + 1);
     size_t n = 0;
 
-    json_each_member (v, key, val)
+    json_each_member(v, key, val)
         env[n++] = (struct ray_env){json_str(key, ""), json_str(val, "")};
     return env;
 }

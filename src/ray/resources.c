@@ -89,13 +89,13 @@ static void add_times(struct resources *r, struct arena *a, const char *name, yy
 void resources_add_pod(struct resources *r, struct arena *a, yyjson_val *pod_spec,
                        const int64_t *times)
 {
-    json_each (json_get(pod_spec, "containers"), c, i, m) {
+    json_each(json_get(pod_spec, "containers"), c, i, m) {
         yyjson_val *limits = json_at(c, "resources.limits");
         yyjson_val *requests = json_at(c, "resources.requests");
 
-        json_each_member (requests, key, val)
+        json_each_member(requests, key, val)
             add_times(r, a, json_str(key, ""), val, times);
-        json_each_member (limits, lkey, lval)
+        json_each_member(limits, lkey, lval)
             if (!json_get(requests, json_str(lkey, "")))
                 add_times(r, a, json_str(lkey, ""), lval, times);
     }

@@ -15,7 +15,7 @@ TEST(specs)
     struct arena a cleanup(arena_done) = {0};
 
     CHECK(json_parse(slice_of(base), &spec0, NULL) == 0);
-    json_each (json_root(cases), item, i, n) {
+    json_each(json_root(cases), item, i, n) {
         yyjson_mut_doc *doc automut = json_mut_new();
         struct json *spec autojson =
             json_freeze(yyjson_merge_patch(doc, json_root(spec0), json_get(item, "spec")));

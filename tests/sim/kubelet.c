@@ -12,7 +12,7 @@ static bool matches(yyjson_val *rule, yyjson_val *o)
     if (json_get(match, "kind") &&
         strcmp(json_get_str(match, "kind", ""), json_get_str(o, "kind", "")) != 0)
         return false;
-    json_each_member (json_get(match, "labels"), key, val)
+    json_each_member(json_get(match, "labels"), key, val)
         if (strcmp(json_get_str(labels, json_str(key, ""), ""), json_str(val, "")) != 0)
             return false;
     return true;
@@ -20,7 +20,7 @@ static bool matches(yyjson_val *rule, yyjson_val *o)
 
 static const char *rule_for(struct sim *s, yyjson_val *o, const char *def)
 {
-    json_each (s->rules, rule, i, n)
+    json_each(s->rules, rule, i, n)
         if (matches(rule, o))
             return json_get_str(rule, "do", def);
     return def;
@@ -90,7 +90,7 @@ static yyjson_mut_val *pod_status(struct sim *s, yyjson_mut_doc *doc, yyjson_val
     add_condition(doc, list, "PodScheduled", true);
     add_condition(doc, list, "Ready", look->ready);
     list = json_put_arr(doc, status, "containerStatuses");
-    json_each (json_at(pod, "spec.containers"), c, i, n) {
+    json_each(json_at(pod, "spec.containers"), c, i, n) {
         yyjson_mut_val *cs;
 
         if (!look->state)

@@ -86,15 +86,17 @@ static void play_step(struct sim *s, yyjson_val *step, record_fn *record, void *
 {
     yyjson_val *v;
 
-    json_each (json_get(step, "apply"), o, i, n)
+    json_each(json_get(step, "apply"), o, i, n)
         sim_apply(s, o);
     if ((v = json_get(step, "patch")))
         each_object(s, json_get_str(v, "object", ""), v);
     if ((v = json_get(step, "delete")))
         each_object(s, json_str(v, ""), NULL);
-    if ((v = json_get(step, "kubelet")))
+    if ((v = json_get(step, "kubelet"))) {
         s->rules = v;
-    if (json_get(step, "settle") || json_get(step, "until"))
+        sim_kubelet(s);
+    }
+    if (json_get(step, "settle") || json_get(step, "until") || json_get(step, "sleep"))
         sim_settle(s);
     if ((v = json_get(step, "record")) && record)
         record(arg, s, json_str(v, ""));
@@ -103,7 +105,7 @@ static void play_step(struct sim *s, yyjson_val *step, record_fn *record, void *
 void scenario_play(struct sim *s, yyjson_val *scenario, record_fn *record, void *arg)
 {
     s->rules = json_get(scenario, "kubelet");
-    json_each (json_get(scenario, "steps"), step, i, n)
+    json_each(json_get(scenario, "steps"), step, i, n)
         play_step(s, step, record, arg);
 }
 

@@ -76,18 +76,43 @@ static void put_missing(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
         json_put_int(doc, o, key, n);
 }
 
+static void fill_protocols(yyjson_mut_doc *doc, yyjson_mut_val *list)
+{
+    yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(list);
+    yyjson_mut_val *port;
+
+    while ((port = yyjson_mut_arr_iter_next(&it)))
+        if (!json_mut_get(port, "protocol"))
+            json_put_str(doc, port, "protocol", "TCP");
+}
+
 static void fill_ports(yyjson_mut_doc *doc, yyjson_mut_val *group)
 {
     yyjson_mut_arr_iter it =
         yyjson_mut_arr_iter_with(json_mut_at(group, "template.spec.containers"));
-    yyjson_mut_val *c, *port;
+    yyjson_mut_val *c;
+
+    while ((c = yyjson_mut_arr_iter_next(&it)))
+        fill_protocols(doc, json_mut_get(c, "ports"));
+}
+
+/* Requests that are not given are the limits. */
+static void fill_pod(yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+    yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(json_mut_at(o, "spec.containers"));
+    yyjson_mut_val *c, *key;
 
     while ((c = yyjson_mut_arr_iter_next(&it))) {
-        yyjson_mut_arr_iter ports = yyjson_mut_arr_iter_with(json_mut_get(c, "ports"));
+        yyjson_mut_val *limits = json_mut_at(c, "resources.limits");
+        yyjson_mut_obj_iter names = yyjson_mut_obj_iter_with(limits);
 
-        while ((port = yyjson_mut_arr_iter_next(&ports)))
-            if (!json_mut_get(port, "protocol"))
-                json_put_str(doc, port, "protocol", "TCP");
+        while ((key = yyjson_mut_obj_iter_next(&names))) {
+            yyjson_mut_val *requests = json_ensure(doc, c, "resources.requests");
+            const char *name = yyjson_mut_get_str(key);
+
+            if (!json_mut_get(requests, name))
+                json_put(doc, requests, name, json_dup(doc, yyjson_mut_obj_iter_get_val(key)));
+        }
     }
 }
 
@@ -98,6 +123,7 @@ static void fill_cluster(yyjson_mut_doc *doc, yyjson_mut_val *o)
     yyjson_mut_val *policy = json_mut_at(o, "spec.networkPolicy"), *group;
 
     fill_ports(doc, json_mut_at(o, "spec.headGroupSpec"));
+    fill_protocols(doc, json_mut_at(o, "spec.headGroupSpec.headService.spec.ports"));
     if (policy && !json_mut_get(policy, "mode"))
         json_put_str(doc, policy, "mode", "DenyAll");
     while ((group = yyjson_mut_arr_iter_next(&it))) {
@@ -129,6 +155,9 @@ void sim_put(struct sim *s, yyjson_mut_doc *doc, yyjson_mut_val *o)
     case KIND_SERVICE:
         fill_service(s, doc, o);
         break;
+    case KIND_POD:
+        fill_pod(doc, o);
+        break;
     case KIND_RAYCLUSTER:
         fill_cluster(doc, o);
         break;
@@ -144,7 +173,7 @@ void sim_put(struct sim *s, yyjson_mut_doc *doc, yyjson_mut_val *o)
 
 static bool owned_by(yyjson_val *o, const char *uid)
 {
-    json_each (json_at(o, "metadata.ownerReferences"), ref, i, n)
+    json_each(json_at(o, "metadata.ownerReferences"), ref, i, n)
         if (!strcmp(json_get_str(ref, "uid", ""), uid))
             return true;
     return false;
@@ -361,6 +390,7 @@ static void perform(struct sim *s, const struct planner *planner, const char *na
 
         if (s->budget == 0) {
             s->died = true;
+            s->deaths++;
             return;
         }
         s->budget -= s->budget > 0;

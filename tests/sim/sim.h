@@ -25,6 +25,7 @@ struct sim {
     unsigned attempt;
     long budget; /* writes until the operator dies; negative: it does not */
     bool died;
+    unsigned deaths;
     bool verbose;
     struct buf story;             /* the plans as text, one after the other, without bodies */
     VEC(struct sim_event) events; /* each kind, name, reason once */

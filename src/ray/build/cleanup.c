@@ -12,7 +12,7 @@ static void without_wait_san(struct pod *b)
     yyjson_mut_val *list = json_mut_get(b->spec, "initContainers"), *item;
     size_t i, n;
 
-    yyjson_mut_arr_foreach (list, i, n, item) {
+    yyjson_mut_arr_foreach(list, i, n, item) {
         if (strcmp(json_mut_str_at(item, "name", ""), CONTAINER_WAIT_SAN) == 0) {
             yyjson_mut_arr_remove(list, i);
             return;

@@ -5,7 +5,7 @@
 
 static void add_words(struct buf *b, yyjson_val *words)
 {
-    json_each (words, w, i, n)
+    json_each(words, w, i, n)
         buf_printf(b, " %s ", json_str(w, ""));
 }
 

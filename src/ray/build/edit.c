@@ -27,13 +27,13 @@ void edit_append_str(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *s)
 
 void edit_append_all(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *items)
 {
-    json_each (items, item, i, n)
+    json_each(items, item, i, n)
         yyjson_mut_arr_append(list, json_thaw(doc, item));
 }
 
 void edit_overlay(yyjson_mut_doc *doc, yyjson_mut_val *obj, yyjson_val *from, bool replace)
 {
-    json_each_member (from, key, val)
+    json_each_member(from, key, val)
         if (replace || !json_mut_get(obj, json_str(key, "")))
             json_put_str(doc, obj, json_str(key, ""), json_str(val, ""));
 }

@@ -57,7 +57,7 @@ static void init_containers(struct pod *b)
 
 static void options_env(struct pod *b)
 {
-    json_each (b->c->o->default_container_envs, e, i, n)
+    json_each(b->c->o->default_container_envs, e, i, n)
         if (!env_has(b->ray, json_get_str(e, "name", "")))
             yyjson_mut_arr_append(edit_list(b->doc, b->ray, "env"), json_thaw(b->doc, e));
 }

@@ -8,7 +8,7 @@ static const char *const ours[] = {LABEL_NODE_TYPE, LABEL_GROUP, LABEL_CLUSTER};
 
 static void overlay(struct pod *b, yyjson_mut_val *labels, yyjson_val *user)
 {
-    json_each_member (user, key, val) {
+    json_each_member(user, key, val) {
         const char *k = json_str(key, "");
         bool kept = false;
 

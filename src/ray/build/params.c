@@ -97,7 +97,7 @@ static void add_resources(struct params *p, yyjson_val *resources)
 {
     struct params custom = {.a = p->a};
 
-    json_each_member (resources, key, val) {
+    json_each_member(resources, key, val) {
         const char *name = json_str(key, ""), *param = param_of_resource(p->a, name);
         struct quantity q;
 
@@ -117,7 +117,7 @@ static void add_labels(struct params *p, yyjson_val *labels)
     struct params sorted = {.a = p->a};
     struct buf b cleanup(buf_done) = BUF_INIT;
 
-    json_each_member (labels, key, val)
+    json_each_member(labels, key, val)
         params_set(&sorted, json_str(key, ""), json_str(val, ""));
     for (size_t i = 0; i < sorted.n; i++)
         buf_printf(&b, "%s%s=%s", i ? "," : "", sorted.v[i].key, sorted.v[i].value);
@@ -129,7 +129,7 @@ struct params params_of_group(struct arena *a, yyjson_val *group)
 {
     struct params p = {.a = a};
 
-    json_each_member (json_get(group, "rayStartParams"), key, val)
+    json_each_member(json_get(group, "rayStartParams"), key, val)
         params_set(&p, json_str(key, ""), json_str(val, ""));
     add_resources(&p, json_get(group, "resources"));
     add_labels(&p, json_get(group, "labels"));
@@ -187,7 +187,7 @@ static bool read_resources(struct params *p, struct params *ret)
         s.n--;
     if (json_parse(s, &j, NULL) < 0 || !yyjson_is_obj(json_root(j)))
         return false;
-    json_each_member (json_root(j), key, val) {
+    json_each_member(json_root(j), key, val) {
         if (!yyjson_is_num(val))
             return false;
         params_set(ret, arena_strdup(p->a, json_str(key, "")),
@@ -221,7 +221,7 @@ static void add_accelerators(struct params *p, yyjson_val *limits)
 
     if (!yyjson_obj_size(limits) || !read_resources(p, &custom))
         return;
-    json_each_member (limits, key, val)
+    json_each_member(limits, key, val)
         params_set(&sorted, json_str(key, ""), NULL);
     for (size_t i = 0; i < ARRAY_SIZE(accelerators); i++)
         added |= params_get(&custom, accelerators[i].ray) != NULL;

@@ -29,7 +29,7 @@ static yyjson_mut_val *cluster_peer(struct plan *p, const struct cluster *c)
 
 static yyjson_val *owning_job(const struct cluster *c)
 {
-    json_each (json_at(c->obj, "metadata.ownerReferences"), ref, i, n)
+    json_each(json_at(c->obj, "metadata.ownerReferences"), ref, i, n)
         if (json_bool_at(ref, "controller", false) &&
             !strcmp(json_get_str(ref, "kind", ""), CRD_RAYJOB) &&
             !strncmp(json_get_str(ref, "apiVersion", ""), "ray.io/", 7))
@@ -126,7 +126,7 @@ yyjson_mut_val *build_head_policy(struct plan *p, const struct cluster *c)
 /* An entry of workerGroups replaces what is said for all workers. */
 static yyjson_val *worker_rules(const struct cluster *c, const char *name)
 {
-    json_each (json_get(policy_of(c), "workerGroups"), rules, i, n)
+    json_each(json_get(policy_of(c), "workerGroups"), rules, i, n)
         if (!strcmp(group_name(rules), name))
             return rules;
     return json_get(policy_of(c), "worker");

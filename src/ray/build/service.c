@@ -42,7 +42,7 @@ static void service_ports(struct arena *a, const struct cluster *c, struct ports
                                            {"metrics", 8080},
                                            {"serve", 8000}};
 
-    json_each (json_get(group_container(c->head), "ports"), v, i, n) {
+    json_each(json_get(group_container(c->head), "ports"), v, i, n) {
         int number = (int)json_int_at(v, "containerPort", 0);
         const char *name = json_get_str(v, "name", "");
 

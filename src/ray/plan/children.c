@@ -175,7 +175,7 @@ bool step_headless_service(struct pass *x)
     bool wanted = false;
     size_t n;
 
-    json_each (x->c.groups, group, i, m)
+    json_each(x->c.groups, group, i, m)
         wanted |= group_hosts(group) > 1;
     if (!wanted)
         return true;

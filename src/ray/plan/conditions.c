@@ -15,7 +15,7 @@
 
 const char *cluster_suspend_status(const struct cluster *c)
 {
-    json_each (json_get(c->status, "conditions"), cond, i, n) {
+    json_each(json_get(c->status, "conditions"), cond, i, n) {
         const char *type = json_get_str(cond, "type", "");
 
         if ((!strcmp(type, SUSPENDED) || !strcmp(type, SUSPENDING)) &&
@@ -60,7 +60,7 @@ static void remove_type(yyjson_mut_val *list, const char *type)
     yyjson_mut_val *cond;
     size_t i, n;
 
-    yyjson_mut_arr_foreach (list, i, n, cond) {
+    yyjson_mut_arr_foreach(list, i, n, cond) {
         if (!strcmp(json_mut_str_at(cond, "type", ""), type)) {
             yyjson_mut_arr_remove(list, i);
             return;
@@ -72,7 +72,7 @@ static void remove_type(yyjson_mut_val *list, const char *type)
 static void first_not_ready(struct pass *x, yyjson_val *pod, const char **reason,
                             const char **message)
 {
-    json_each (json_at(pod, "status.containerStatuses"), c, i, n) {
+    json_each(json_at(pod, "status.containerStatuses"), c, i, n) {
         yyjson_val *state = json_at(c, "state.waiting");
 
         if (!yyjson_is_obj(state))

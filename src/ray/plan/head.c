@@ -42,7 +42,7 @@ static bool certificate_ready(struct pass *x, const char *type)
     yyjson_val *cert = snap_get(x->s, KIND_CERTIFICATE, x->c.ns,
                                 arena_printf(x->a, "ray-%s-cert-%s", type, x->c.name));
 
-    json_each (json_at(cert, "status.conditions"), cond, i, n)
+    json_each(json_at(cert, "status.conditions"), cond, i, n)
         if (!strcmp(json_get_str(cond, "type", ""), "Ready"))
             return !strcmp(json_get_str(cond, "status", ""), "True") &&
                    json_int_at(cond, "observedGeneration", 0) ==
@@ -74,7 +74,7 @@ bool tls_ready(struct pass *x)
 
 static bool provisioned(const struct cluster *c)
 {
-    json_each (json_get(c->status, "conditions"), cond, i, n)
+    json_each(json_get(c->status, "conditions"), cond, i, n)
         if (!strcmp(json_get_str(cond, "type", ""), "RayClusterProvisioned"))
             return !strcmp(json_get_str(cond, "status", ""), "True");
     return false;

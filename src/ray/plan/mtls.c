@@ -74,7 +74,7 @@ static const char **addresses(struct pass *x, const char *node_type)
 
 static bool has(yyjson_val *list, const char *s)
 {
-    json_each (list, v, i, n)
+    json_each(list, v, i, n)
         if (!strcmp(json_str(v, ""), s))
             return true;
     return false;
@@ -82,10 +82,10 @@ static bool has(yyjson_val *list, const char *s)
 
 static bool same_set(yyjson_val *a, yyjson_val *b)
 {
-    json_each (a, v, i, n)
+    json_each(a, v, i, n)
         if (!has(b, json_str(v, "")))
             return false;
-    json_each (b, w, k, m)
+    json_each(b, w, k, m)
         if (!has(a, json_str(w, "")))
             return false;
     return true;
@@ -127,7 +127,7 @@ static void own_secret(struct pass *x, yyjson_val *cert)
 
     if (!secret)
         return;
-    json_each (json_at(secret, "metadata.ownerReferences"), ref, i, n)
+    json_each(json_at(secret, "metadata.ownerReferences"), ref, i, n)
         if (!strcmp(json_get_str(ref, "uid", ""), uid))
             return;
     body = build_object(x->p, KIND_SECRET, x->c.ns, name);
@@ -186,7 +186,7 @@ static void plan_mtls(struct snapshot *s, struct plan *p)
 
 static bool ready(yyjson_val *cert)
 {
-    json_each (json_at(cert, "status.conditions"), cond, i, n)
+    json_each(json_at(cert, "status.conditions"), cond, i, n)
         if (!strcmp(json_get_str(cond, "type", ""), "Ready"))
             return !strcmp(json_get_str(cond, "status", ""), "True");
     return false;

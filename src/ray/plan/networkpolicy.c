@@ -71,7 +71,7 @@ static bool wanted(struct pass *x, const char *name)
         return false;
     if (!strcmp(name, arena_printf(x->a, "%s-head", x->c.name)))
         return true;
-    json_each (x->c.groups, group, i, n)
+    json_each(x->c.groups, group, i, n)
         if (!strcmp(name, arena_printf(x->a, "%s-workers-%s", x->c.name, group_name(group))))
             return true;
     return false;
@@ -109,7 +109,7 @@ static void plan_policies(struct snapshot *s, struct plan *p)
     if (yyjson_is_obj(json_get(x.c.spec, "networkPolicy"))) {
         if (!create_or_update(&x, build_head_policy(p, &x.c)))
             return;
-        json_each (x.c.groups, group, i, n)
+        json_each(x.c.groups, group, i, n)
             if (!create_or_update(&x, build_worker_policy(p, &x.c, group)))
                 return;
     }

@@ -67,7 +67,7 @@ bool object_deleting(yyjson_val *o)
 
 bool object_controlled_by(yyjson_val *o, const char *uid)
 {
-    json_each (json_at(o, "metadata.ownerReferences"), ref, i, n)
+    json_each(json_at(o, "metadata.ownerReferences"), ref, i, n)
         if (json_bool_at(ref, "controller", false))
             return !strcmp(json_get_str(ref, "uid", ""), uid);
     return false;
@@ -172,7 +172,7 @@ void pass_remove_finalizer(struct pass *x, const char *why)
     yyjson_mut_val *body = pass_cluster_body(x);
     yyjson_mut_val *list = json_put_arr(x->p->doc, json_mut_get(body, "metadata"), "finalizers");
 
-    json_each (json_at(x->c.obj, "metadata.finalizers"), f, i, n)
+    json_each(json_at(x->c.obj, "metadata.finalizers"), f, i, n)
         if (strcmp(json_str(f, ""), FINALIZER_REDIS) != 0)
             edit_append_str(x->p->doc, list, json_str(f, ""));
     pass_update_cluster(x, body, why);
@@ -206,7 +206,7 @@ bool pass_fail(struct pass *x, const char *fmt, ...)
 
 bool group_wants_gone(yyjson_val *group, const char *pod_name)
 {
-    json_each (json_at(group, "scaleStrategy.workersToDelete"), v, i, n)
+    json_each(json_at(group, "scaleStrategy.workersToDelete"), v, i, n)
         if (!strcmp(json_str(v, ""), pod_name))
             return true;
     return false;
@@ -216,7 +216,7 @@ static bool taken(struct pass *x, const char *name)
 {
     if (snap_get(x->s, KIND_POD, x->c.ns, name))
         return true;
-    json_each (x->c.groups, group, i, n)
+    json_each(x->c.groups, group, i, n)
         if (group_wants_gone(group, name))
             return true;
     for (size_t k = 0; k < x->p->actions.n; k++)

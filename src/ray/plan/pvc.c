@@ -13,7 +13,7 @@ static size_t count(yyjson_val *list, const char *s)
 {
     size_t found = 0;
 
-    json_each (list, v, i, n)
+    json_each(list, v, i, n)
         found += !strcmp(json_str(v, ""), s);
     return found;
 }
@@ -22,7 +22,7 @@ static bool same_modes(yyjson_val *want, yyjson_val *live)
 {
     if (yyjson_arr_size(want) != yyjson_arr_size(live))
         return false;
-    json_each (want, v, i, n)
+    json_each(want, v, i, n)
         if (count(want, json_str(v, "")) != count(live, json_str(v, "")))
             return false;
     return true;
@@ -63,7 +63,7 @@ static void sync_owner(struct pass *x, yyjson_val *live, bool retain)
         return;
     body = build_object(x->p, KIND_PVC, x->c.ns, object_name(live));
     refs = edit_list(x->p->doc, json_mut_get(body, "metadata"), "ownerReferences");
-    json_each (json_at(live, "metadata.ownerReferences"), ref, i, n)
+    json_each(json_at(live, "metadata.ownerReferences"), ref, i, n)
         if (strcmp(json_get_str(ref, "uid", ""), x->c.uid) != 0)
             yyjson_mut_arr_append(refs, json_thaw(x->p->doc, ref));
     if (!retain)

@@ -17,7 +17,7 @@ static void warn_restart_policy(struct pass *x)
     if (!cluster_autoscaling(&x->c) ||
         strcmp(json_str_at(x->c.spec, "autoscalerOptions.version", ""), "v1") != 0)
         return;
-    json_each (x->c.groups, group, i, n) {
+    json_each(x->c.groups, group, i, n) {
         const char *policy = json_get_str(group_pod_spec(group), "restartPolicy", "");
 
         if (*policy && strcmp(policy, "Never") != 0)

@@ -51,7 +51,7 @@ static bool job_finished(yyjson_val *job)
 {
     static const char *const ends[] = {"Complete", "Failed", "FailureTarget"};
 
-    json_each (json_at(job, "status.conditions"), cond, i, n)
+    json_each(json_at(job, "status.conditions"), cond, i, n)
         for (size_t k = 0; k < ARRAY_SIZE(ends); k++)
             if (!strcmp(json_get_str(cond, "type", ""), ends[k]) &&
                 !strcmp(json_get_str(cond, "status", ""), "True"))

@@ -9,7 +9,7 @@
 
 yyjson_val *pod_ready_condition(yyjson_val *pod)
 {
-    json_each (json_at(pod, "status.conditions"), cond, i, n)
+    json_each(json_at(pod, "status.conditions"), cond, i, n)
         if (!strcmp(json_get_str(cond, "type", ""), "Ready"))
             return cond;
     return NULL;
@@ -43,7 +43,7 @@ static void put_counts(struct pass *x, yyjson_mut_val *status, uint32_t *ret_des
         available += running(workers.v[i]);
         ready += running(workers.v[i]) && !strcmp(is, "True");
     }
-    json_each (x->c.groups, group, k, n) {
+    json_each(x->c.groups, group, k, n) {
         uint32_t hosts = (uint32_t)group_hosts(group);
 
         desired += (uint32_t)group_desired(group);
@@ -82,7 +82,7 @@ static void put_sums(struct pass *x, yyjson_mut_val *status)
     struct resources r = {0};
 
     resources_add_pod(&r, x->a, group_pod_spec(x->c.head), NULL);
-    json_each (x->c.groups, group, i, n) {
+    json_each(x->c.groups, group, i, n) {
         int64_t times = (int64_t)group_hosts(group) * json_int_at(group, "replicas", 0);
 
         if (!group_suspended(group))
@@ -108,7 +108,7 @@ static const char *endpoint(struct pass *x, yyjson_val *port)
 /* Keys that are there stay, though their port may be gone. */
 static void put_endpoints(struct pass *x, yyjson_mut_val *status, yyjson_val *service)
 {
-    json_each (json_at(service, "spec.ports"), port, i, n) {
+    json_each(json_at(service, "spec.ports"), port, i, n) {
         const char *name = json_get_str(port, "name", ""), *v = endpoint(x, port);
 
         if (*name && v)
@@ -196,7 +196,7 @@ static bool same_conditions(yyjson_val *a, yyjson_val *b)
 
     if (yyjson_arr_size(a) != yyjson_arr_size(b))
         return false;
-    json_each (a, cond, i, n)
+    json_each(a, cond, i, n)
         if (!same_strings(cond, yyjson_arr_get(b, i), members, ARRAY_SIZE(members)))
             return false;
     return true;

@@ -53,7 +53,7 @@ static bool awaits_deletion(struct pass *x, yyjson_val *group, struct pods pods)
     for (size_t i = 0; i < pods.n; i++)
         if (object_deleting(pods.v[i]) && pod_should_go(x, pods.v[i], &why))
             return true;
-    json_each (json_at(group, "scaleStrategy.workersToDelete"), v, i, n)
+    json_each(json_at(group, "scaleStrategy.workersToDelete"), v, i, n)
         if (object_deleting(snap_get(x->s, KIND_POD, x->c.ns, json_str(v, ""))))
             return true;
     return false;
@@ -74,7 +74,7 @@ static size_t delete_unhealthy(struct pass *x, struct pods pods)
 
 static void delete_named(struct pass *x, yyjson_val *group)
 {
-    json_each (json_at(group, "scaleStrategy.workersToDelete"), v, i, n) {
+    json_each(json_at(group, "scaleStrategy.workersToDelete"), v, i, n) {
         struct action *a;
         const char *name = json_str(v, "");
 
@@ -182,10 +182,27 @@ static bool worker_group(struct pass *x, yyjson_val *group)
     return single_host(x, &g, pods);
 }
 
+/* A group of the same name came before and changed something: it has to be seen first. */
+static bool name_changed(struct pass *x, const size_t *actions_before, size_t i)
+{
+    const char *name = group_name(yyjson_arr_get(x->c.groups, i));
+
+    for (size_t k = 0; k < i; k++)
+        if (actions_before[k + 1] > actions_before[k] &&
+            !strcmp(group_name(yyjson_arr_get(x->c.groups, k)), name))
+            return true;
+    return false;
+}
+
 bool step_workers(struct pass *x)
 {
-    json_each (x->c.groups, group, i, n)
-        if (!worker_group(x, group))
+    size_t *before = arena_array(x->a, size_t, yyjson_arr_size(x->c.groups) + 1);
+
+    before[0] = x->p->actions.n;
+    json_each(x->c.groups, group, i, n) {
+        if (!name_changed(x, before, i) && !worker_group(x, group))
             return false;
+        before[i + 1] = x->p->actions.n;
+    }
     return true;
 }

@@ -7,7 +7,7 @@ int32_t sum_members(const struct cluster *c, enum sum which)
 {
     uint32_t n = 0;
 
-    json_each (c->groups, group, i, m) {
+    json_each(c->groups, group, i, m) {
         if (which == SUM_DESIRED)
             n += (uint32_t)group_desired(group);
         else if (!group_suspended(group))
@@ -40,7 +40,7 @@ yyjson_mut_val *sum_resources(struct plan *p, const struct cluster *c, enum sum 
     struct resources r = {0};
 
     resources_add_pod(&r, &p->arena, group_pod_spec(c->head), NULL);
-    json_each (c->groups, group, i, n) {
+    json_each(c->groups, group, i, n) {
         int64_t times = (int64_t)group_hosts(group) * json_int_at(group, member, 0);
 
         if (!group_suspended(group))
@@ -66,7 +66,7 @@ bool sum_equal(struct arena *a, yyjson_val *live, yyjson_mut_val *want)
         return json_equal(live, w);
     if (yyjson_obj_size(live) != yyjson_obj_size(w))
         return false;
-    json_each_member (w, key, val) {
+    json_each_member(w, key, val) {
         struct quantity x, y;
 
         if (!resource_read(a, val, &x) ||

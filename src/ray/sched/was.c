@@ -69,7 +69,7 @@ static void strip_and_delete(struct pass *x, enum ray_kind kind, yyjson_val *liv
     bool protected = false;
 
     left = yyjson_mut_arr(x->p->doc);
-    json_each (json_at(live, "metadata.finalizers"), f, i, n) {
+    json_each(json_at(live, "metadata.finalizers"), f, i, n) {
         if (!strcmp(json_str(f, ""), PROTECTION))
         protected = true;
         else edit_append_str(x->p->doc, left, json_str(f, ""));

@@ -35,7 +35,7 @@ static const char *task_groups(struct pass *x)
     struct buf b cleanup(buf_done) = BUF_INIT;
 
     add_task_group(x, list, x->c.head, HEAD_GROUP, 1);
-    json_each (x->c.groups, group, i, n)
+    json_each(x->c.groups, group, i, n)
         add_task_group(x, list, group, group_name(group),
                        json_int_at(group, "minReplicas", 0) * group_hosts(group));
     json_mut_write(&b, list);

@@ -5,7 +5,7 @@
 
 static yyjson_val *suspended_group(const struct cluster *c)
 {
-    json_each (c->groups, group, i, n)
+    json_each(c->groups, group, i, n)
         if (group_suspended(group))
             return group;
     return NULL;
@@ -53,7 +53,7 @@ const char *rule_autoscaler(struct arena *a, const struct cluster *c)
         return NULL;
     if (restarts(c->head))
         return "autoscaler v2 needs restartPolicy Never or none in headGroupSpec";
-    json_each (c->groups, group, i, n)
+    json_each(c->groups, group, i, n)
         if (restarts(group))
             return arena_printf(
                 a, "autoscaler v2 needs restartPolicy Never or none in worker group \"%s\"",

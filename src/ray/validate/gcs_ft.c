@@ -81,7 +81,7 @@ static const char *rocksdb_pod(const struct cluster *c)
     if (head_env(c, "RAY_gcs_storage") || head_env(c, "RAY_gcs_storage_path"))
         return "env RAY_gcs_storage and RAY_gcs_storage_path are the operator's for backend "
                "rocksdb";
-    json_each (json_get(group_container(c->head), "volumeMounts"), m, i, n)
+    json_each(json_get(group_container(c->head), "volumeMounts"), m, i, n)
         if (!strcmp(json_get_str(m, "name", ""), "gcs-storage") ||
             !strcmp(json_get_str(m, "mountPath", ""), "/data/gcs"))
             return "mount gcs-storage and path /data/gcs are the "

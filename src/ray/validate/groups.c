@@ -42,7 +42,7 @@ static const char *labels(struct arena *a, yyjson_val *group, const char *who)
     if (json_get(json_get(group, "rayStartParams"), "labels"))
         return arena_printf(
             a, "%s: rayStartParams.labels is not supported, use labels of the group", who);
-    json_each_member (json_get(group, "labels"), key, val) {
+    json_each_member(json_get(group, "labels"), key, val) {
         const char *k = json_str(key, ""), *v = json_str(val, "");
 
         add_problem(&b, "label key", k, name_qualified(slice_of(k)));
@@ -132,7 +132,7 @@ static const char *worker_group(struct arena *a, const struct cluster *c, yyjson
 
 const char *rule_worker_groups(struct arena *a, const struct cluster *c)
 {
-    json_each (c->groups, group, i, n) {
+    json_each(c->groups, group, i, n) {
         const char *why = worker_group(a, c, group);
 
         if (why)

@@ -13,7 +13,7 @@ static yyjson_val *last_env(yyjson_val *env, const char *name)
 {
     yyjson_val *found = NULL;
 
-    json_each (env, e, i, n)
+    json_each(env, e, i, n)
         if (!strcmp(json_get_str(e, "name", ""), name))
             found = e;
     return found;
@@ -109,7 +109,7 @@ const char *rule_history(struct arena *a, const struct cluster *c)
         return "historyServerOptions.collectorOptions is needed";
     if ((why = collector(a, options)))
         return why;
-    json_each (c->groups, group, i, n)
+    json_each(c->groups, group, i, n)
         taken |= has_collector(group);
     return taken ? "a container named " CONTAINER_COLLECTOR " is the operator's" : NULL;
 }

@@ -49,7 +49,7 @@ static const char *policy_rules(struct arena *a, yyjson_val *rules, const char *
 
 static bool has_group(const struct cluster *c, const char *name)
 {
-    json_each (c->groups, group, i, n)
+    json_each(c->groups, group, i, n)
         if (!strcmp(group_name(group), name))
             return true;
     return false;
@@ -57,14 +57,14 @@ static bool has_group(const struct cluster *c, const char *name)
 
 static const char *policy_groups(struct arena *a, const struct cluster *c, yyjson_val *policy)
 {
-    json_each (c->groups, group, i, n) {
+    json_each(c->groups, group, i, n) {
         const char *why = name_dns1123_label(slice_of(group_name(group)));
 
         if (why)
             return arena_printf(a, "networkPolicy: worker group \"%s\": %s", group_name(group),
                                 why);
     }
-    json_each (json_get(policy, "workerGroups"), rules, k, m)
+    json_each(json_get(policy, "workerGroups"), rules, k, m)
         if (!has_group(c, group_name(rules)))
             return arena_printf(a,
                                 "networkPolicy.workerGroups: "
@@ -86,7 +86,7 @@ const char *rule_network_policy(struct arena *a, const struct cluster *c)
     if ((why = policy_rules(a, json_get(policy, "head"), mode, "head")) ||
         (why = policy_rules(a, json_get(policy, "worker"), mode, "worker")))
         return why;
-    json_each (json_get(policy, "workerGroups"), rules, i, n)
+    json_each(json_get(policy, "workerGroups"), rules, i, n)
         if ((why = policy_rules(a, rules, mode, "workerGroups")))
             return why;
     return policy_groups(a, c, policy);
@@ -100,7 +100,7 @@ static const char *tls_taken(struct arena *a, yyjson_val *env, yyjson_val *mount
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (list_named(env, names[i]))
             return arena_printf(a, "%s: env %s is the operator's with TLS", who, names[i]);
-    json_each (mounts, m, i, n)
+    json_each(mounts, m, i, n)
         if (!strcmp(json_get_str(m, "name", ""), "ray-tls") ||
             !strcmp(json_get_str(m, "mountPath", ""), "/etc/ray/tls"))
             return arena_printf(a,
@@ -128,7 +128,7 @@ const char *rule_tls(struct arena *a, const struct cluster *c)
         return NULL;
     if ((why = tls_container(a, group_container(c->head), "headGroupSpec")))
         return why;
-    json_each (c->groups, group, i, n)
+    json_each(c->groups, group, i, n)
         if ((why = tls_container(a, group_container(group), group_name(group))))
             return why;
     return tls_container(a, autoscaler, "autoscalerOptions");

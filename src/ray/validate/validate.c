@@ -69,7 +69,7 @@ const char *validate_cluster_status(struct arena *a, const struct cluster *c)
     int on = 0;
 
     (void)a;
-    json_each (json_get(c->status, "conditions"), cond, i, n)
+    json_each(json_get(c->status, "conditions"), cond, i, n)
         for (size_t k = 0; k < ARRAY_SIZE(types); k++)
             on += !strcmp(json_get_str(cond, "type", ""), types[k]) &&
                   !strcmp(json_get_str(cond, "status", ""), "True");
