@@ -93,3 +93,72 @@ TEST(atomic_types)
     CHECK(!type_is_atomic(type_named("PodSpec")));
     CHECK(field_is(type_at(type_named("PodSpec"), "nodeSelector"), FIELD_ATOMIC));
 }
+
+/* --- the whole of RayClusterSpec, one line a struct --- */
+
+static const char *letter(enum field_kind kind)
+{
+    static const char *const letters[] = {
+        [FIELD_STRING] = "s",       [FIELD_BOOL] = "b",   [FIELD_INT32] = "i",
+        [FIELD_INT64] = "l",        [FIELD_TIME] = "!Time", [FIELD_QUANTITY] = "!Quantity",
+        [FIELD_INT_OR_STRING] = "!IntOrString", [FIELD_RAW] = "!FieldsV1",
+    };
+    return letters[kind];
+}
+
+static void describe(const struct field *f, struct buf *out)
+{
+    if (field_is(f, FIELD_POINTER))
+        buf_addc(out, '*');
+    if (field_item(f)) {
+        buf_adds(out, field_kind(f) == FIELD_LIST ? "[]" : "{s}");
+        describe(field_item(f), out);
+    } else {
+        buf_adds(out, field_type(f) ? type_name(field_type(f)) : letter(field_kind(f)));
+    }
+}
+
+struct types {
+    const struct type *v[300];
+    size_t n;
+};
+
+static void visit(struct types *types, const struct type *t)
+{
+    for (size_t i = 0; i < types->n; i++)
+        if (types->v[i] == t)
+            return;
+    if (t)
+        types->v[types->n++] = t;
+}
+
+static const struct type *inner(const struct field *f)
+{
+    while (field_item(f))
+        f = field_item(f);
+    return field_type(f);
+}
+
+TEST(order_and_omission_of_raycluster)
+{
+    static const char *const marks[] = {[OMIT_NEVER] = "", [OMIT_EMPTY] = "?", [OMIT_ZERO] = "?0"};
+    struct buf out cleanup(buf_done) = BUF_INIT;
+    struct types types = {{type_named("RayClusterSpec")}, 1};
+    const char *source = getenv("MANTA_SOURCE");
+    autofree char *path = NULL;
+
+    for (size_t at = 0; at < types.n; at++) {
+        buf_printf(&out, "%s =", type_name(types.v[at]));
+        for (size_t i = 0; i < type_n_fields(types.v[at]); i++) {
+            const struct field *f = type_nth(types.v[at], i);
+
+            buf_printf(&out, " %s%s:", field_name(f), marks[field_omit(f)]);
+            describe(f, &out);
+            visit(&types, inner(f));
+        }
+        buf_addc(&out, '\n');
+    }
+    if (asprintf(&path, "%s/tests/golden/types/raycluster.txt", source ? source : ".") < 0)
+        abort();
+    CHECK_GOLDEN(path, buf_str(&out));
+}
