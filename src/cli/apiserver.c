@@ -1,73 +1,16 @@
 /* manta apiserver: the embedded API server by itself. */
 #include "apiserver/apiserver.h"
 #include "base/log.h"
+#include "cli/flags.h"
 #include "cli/verb.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] =
-    "Usage: manta apiserver --listen ADDR:PORT --state DIR --write-kubeconfig FILE [options]\n"
-    "\n"
-    "Serves the Kubernetes API from DIR until SIGTERM or SIGINT. Ready when FILE is there.\n"
-    "\n"
-    "  --listen ADDR:PORT       where; port 0 takes a free one (default 127.0.0.1:0)\n"
-    "  --state DIR              database and certificates; made if absent, mode 0700\n"
-    "  --write-kubeconfig FILE  how to get in as administrator\n"
-    "  --context NAME           its context (default manta)\n"
-    "  --token-auth-file CSV    more users: token,user,uid,\"group1,group2\"\n"
-    "  --controllers LIST       as kube-controller-manager has it: *,-job-controller (default *)\n"
-    "  --disable-admission-plugins LIST\n"
-    "                           as kube-apiserver has it: ServiceAccount,…\n"
-    "\n"
-    "Whoever is authenticated may do everything: RBAC's kinds are stored, not enforced.\n";
-
-enum { OPT_LISTEN = 1, OPT_STATE, OPT_KUBECONFIG, OPT_CONTEXT, OPT_TOKENS, OPT_CONTROLLERS, OPT_ADMISSION, OPT_HELP };
-
-static const struct option options[] = {
-    {"listen", required_argument, NULL, OPT_LISTEN},
-    {"state", required_argument, NULL, OPT_STATE},
-    {"write-kubeconfig", required_argument, NULL, OPT_KUBECONFIG},
-    {"context", required_argument, NULL, OPT_CONTEXT},
-    {"token-auth-file", required_argument, NULL, OPT_TOKENS},
-    {"controllers", required_argument, NULL, OPT_CONTROLLERS},
-    {"disable-admission-plugins", required_argument, NULL, OPT_ADMISSION},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
-};
-
-/* 0 to go on, or an exit code + 1. */
-static int parse(int argc, char **argv, struct apiserver_options *o)
-{
-    const char **const targets[] = {
-        [OPT_LISTEN] = &o->listen,
-        [OPT_STATE] = &o->state,
-        [OPT_KUBECONFIG] = &o->write_kubeconfig,
-        [OPT_CONTEXT] = &o->context,
-        [OPT_TOKENS] = &o->token_auth_file,
-        [OPT_CONTROLLERS] = &o->controllers,
-        [OPT_ADMISSION] = &o->disable_admission,
-    };
-
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == OPT_HELP || c == 'h') {
-            fputs(help, stdout);
-            return 1;
-        }
-        if (c == '?')
-            return 3;
-        *targets[c] = optarg;
-    }
-    if (optind < argc || !o->state) {
-        fprintf(stderr, optind < argc ? "manta apiserver: unexpected \"%s\"\n" : "manta apiserver: --state is missing\n",
-                argv[optind]);
-        return 3;
-    }
-    return 0;
-}
+static const char about[] =
+    "Serves the Kubernetes API from the state directory until SIGTERM or SIGINT. Ready when the kubeconfig\n"
+    "is there. Whoever is authenticated may do everything: RBAC's kinds are stored, not enforced.";
 
 struct process {
     struct apiserver *api;
@@ -101,14 +44,32 @@ static void watch_signal(struct process *p, uv_loop_t *loop, uv_signal_t *s, int
 int verb_apiserver(int argc, char **argv)
 {
     struct apiserver_options o = {.listen = "127.0.0.1:0"};
+    const struct flag list[] = {
+        {"listen", 0, FLAG_STRING, &o.listen, "ADDR:PORT", "where; port 0 takes a free one (127.0.0.1:0)"},
+        {"state", 0, FLAG_STRING, &o.state, "DIR", "database and certificates; made if absent, mode 0700"},
+        {"write-kubeconfig", 0, FLAG_STRING, &o.write_kubeconfig, "FILE", "how to get in as administrator"},
+        {"context", 0, FLAG_STRING, &o.context, "NAME", "its context (manta)"},
+        {"token-auth-file", 0, FLAG_STRING, &o.token_auth_file, "CSV",
+         "more users: token,user,uid,\"group1,group2\""},
+        {"controllers", 0, FLAG_STRING, &o.controllers, "LIST",
+         "as kube-controller-manager has it: *,-job-controller (*)"},
+        {"disable-admission-plugins", 0, FLAG_STRING, &o.disable_admission, "LIST",
+         "as kube-apiserver has it: ServiceAccount,…"},
+    };
+    const struct flags flags = {"apiserver --state DIR --write-kubeconfig FILE", about, list, ARRAY_SIZE(list)};
     struct process p = {0};
     struct err err = {0};
     uv_loop_t loop;
     char port[16];
-    int r = parse(argc, argv, &o);
+    int n = flags_parse(&flags, argc, argv);
 
-    if (r)
-        return r - 1;
+    if (n < 0)
+        return flags_exit(n);
+    if (n > 0 || !o.state) {
+        fprintf(stderr, "manta apiserver: %s%s\nSee: manta apiserver --help\n",
+                n ? "unexpected operand " : "--state is missing", n ? argv[1] : "");
+        return 2;
+    }
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
     if (apiserver_new(&o, &loop, &p.api, &err) < 0) {

@@ -5,8 +5,17 @@
 #include <string.h>
 
 static const struct verb verbs[] = {
+    {"run", "run a RayJob from start to finish on this machine", verb_run},
+    {"up", "start the embedded API server, operator and kubelet; apply files", verb_up},
+    {"down", "take it down", verb_down},
+    {"status", "what is up, and what runs in it", verb_status},
+    {"image", "environments that stand for container images", verb_image},
+    {"operator", "the operator: a drop-in for kuberay-operator", verb_operator},
+    {"kubelet", "the process kubelet on its own", verb_kubelet},
     {"crds", "print the CustomResourceDefinitions of Ray", verb_crds},
     {"version", "print the version", verb_version},
+    {"host", NULL, verb_host},
+    {"shim", NULL, verb_shim},
 };
 
 static int usage(FILE *out)

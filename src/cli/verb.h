@@ -3,6 +3,8 @@
 #define MANTA_CLI_VERB_H
 
 #include "cli/host.h"
+#include "kubelet/kubelet.h"
+#include "operator/operator.h"
 
 #include "base/macro.h"
 
@@ -14,12 +16,11 @@ struct verb {
     int (*run)(int argc, char **argv); /* argv[0] is the verb; gives the exit code */
 };
 
+int verb_apiserver(int argc, char **argv);
 int verb_crds(int argc, char **argv);
 int verb_down(int argc, char **argv);
 int verb_image(int argc, char **argv);
-int verb_kubelet(int argc, char **argv); /* src/kubelet/verb_kubelet.c */
 int verb_run(int argc, char **argv);
-int verb_shim(int argc, char **argv); /* src/kubelet/verb_shim.c */
 int verb_status(int argc, char **argv);
 int verb_up(int argc, char **argv);
 int verb_version(int argc, char **argv);

@@ -100,18 +100,21 @@ static const char *add_resources(struct rayjob *j, yyjson_mut_val *body)
     return NULL;
 }
 
-/* Every integer becomes the double that a generic decoder would make of it. */
-static void as_doubles(yyjson_mut_val *v)
+/* Every number becomes the double that a generic decoder makes of it, in Go's spelling: 3 stays 3, but
+ * large integers lose their last digits. */
+static void as_doubles(struct arena *a, yyjson_mut_val *v)
 {
     yyjson_mut_val *key, *item;
+    char text[GO_FLOAT_TEXT];
     size_t i, n;
 
-    if (yyjson_mut_is_int(v)) {
-        yyjson_mut_set_real(v, yyjson_mut_get_num(v));
+    if (yyjson_mut_is_num(v)) {
+        const char *kept = arena_strdup(a, go_float_json(yyjson_mut_get_num(v), text));
+        yyjson_mut_set_raw(v, kept, strlen(kept));
     } else if (yyjson_mut_is_arr(v)) {
-        yyjson_mut_arr_foreach(v, i, n, item) as_doubles(item);
+        yyjson_mut_arr_foreach(v, i, n, item) as_doubles(a, item);
     } else if (yyjson_mut_is_obj(v)) {
-        yyjson_mut_obj_foreach(v, i, n, key, item) as_doubles(item);
+        yyjson_mut_obj_foreach(v, i, n, key, item) as_doubles(a, item);
     }
 }
 
@@ -132,7 +135,7 @@ yyjson_mut_val *rayjob_http_request(struct rayjob *j, const char **ret_error)
         return NULL;
     if (yyjson_obj_size(json_root(env))) {
         yyjson_mut_val *copy = json_thaw(doc, json_root(env));
-        as_doubles(copy);
+        as_doubles(&j->p->arena, copy);
         json_put(doc, body, "runtime_env", copy);
     }
     if (yyjson_obj_size(metadata))
