@@ -37,24 +37,28 @@ static void on_prepare(uv_prepare_t *prepare)
     list_splice(&h->now, &h->later);
     for (int i = 0; i < MAX_ROUNDS && !list_empty(&h->now); i++)
         run_list(&h->now);
-    /* An active idle handle keeps the loop from sleeping. */
     if (list_empty(&h->now) && list_empty(&h->later))
         uv_idle_stop(&h->idle);
-    else
-        uv_idle_start(&h->idle, ignore_idle);
     hub_put(h);
+}
+
+/* The active idle handle keeps the loop alive and from sleeping until on_prepare() is through. */
+static void post(struct hub *h, struct link *list, struct task *t)
+{
+    if (list_linked(&t->link))
+        return;
+    list_push_back(list, &t->link);
+    uv_idle_start(&h->idle, ignore_idle);
 }
 
 void hub_post(struct hub *h, struct task *t)
 {
-    if (!list_linked(&t->link))
-        list_push_back(&h->now, &t->link);
+    post(h, &h->now, t);
 }
 
 void hub_post_later(struct hub *h, struct task *t)
 {
-    if (!list_linked(&t->link))
-        list_push_back(&h->later, &t->link);
+    post(h, &h->later, t);
 }
 
 /* ---- timers: a binary heap, earliest first ---- */
@@ -195,7 +199,6 @@ struct hub *hub_get(uv_loop_t *loop)
     uv_timer_init(loop, &h->timer);
     uv_prepare_start(&h->prepare, on_prepare);
     uv_unref((uv_handle_t *)&h->prepare);
-    uv_unref((uv_handle_t *)&h->idle);
     hubs = h;
     ignore_sigpipe();
     return h;
