@@ -49,7 +49,8 @@ struct http_req {
 struct http_server_opts {
     void (*on_request)(struct http_req *r, void *ctx);
     void *ctx;
-    /* Answer to a well-formed request line with a method that nobody knows; NULL type: 400, as text. */
+    /* Answer to a well-formed request line with a method that nobody knows; NULL type: 400, as
+     * text. */
     int unknown_method;
     const char *unknown_method_type;
     struct slice unknown_method_body; /* lives as long as the server */

@@ -195,7 +195,8 @@ static bool is_request_line(struct slice s)
 {
     struct slice line, method, target;
 
-    if (!slice_cut(&s, '\n', &line) || !slice_cut(&line, ' ', &method) || !slice_cut(&line, ' ', &target))
+    if (!slice_cut(&s, '\n', &line) || !slice_cut(&line, ' ', &method) ||
+        !slice_cut(&line, ' ', &target))
         return false;
     for (size_t i = 0; i < method.n; i++)
         if (method.p[i] < 'A' || method.p[i] > 'Z')
@@ -207,7 +208,7 @@ static void answer_parse_error(struct sconn *sc, llhttp_errno_t e, struct slice 
 {
     const struct http_server_opts *o = &sc->srv->o;
 
-    if (e == HPE_INVALID_VERSION && !sc->refuse)
+    if (e == HPE_INVALID_VERSION && !sc->refuse && sc->parser.http_major != 1)
         sc->refuse = 505;
     if (e != HPE_INVALID_METHOD || !o->unknown_method_type || !is_request_line(bytes)) {
         answer_refused(sc);

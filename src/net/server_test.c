@@ -106,7 +106,7 @@ static const struct {
     {"GET / HTTP/1.1\n" H "\n", "400", ""},
     {"GET / HTTP/1.1\r\nHost: h\n\r\n", "400", ""},
     {"GET / HTTP/2.0\r\n" H "\r\n", "505", ""},
-    {"GET / HTTP/9.9\r\n" H "\r\n", "400", ""},
+    {"GET / HTTP/9.9\r\n" H "\r\n", "505", ""},
     {"POST / HTTP/1.1\r\n" H "Content-Length: 9999999\r\n\r\n", "413", ""},
     {"POST / HTTP/1.1\r\n" H "Expect: tea\r\nContent-Length: 1\r\n\r\nx", "417", ""},
 };
