@@ -17,10 +17,10 @@ void check_selector_matches(struct check *c, const struct rule *r, const struct 
     bool matches = false;
 
     (void)r;
-    if (selector && selector_from_json(selector, &compiled, NULL) == 0)
+    if (selector && selector_from_json(selector, &compiled, NULL) < 0)
+        return; /* said by check_label_selector */
+    if (selector)
         matches = selector_matches(compiled, labels);
-    if (selector && !compiled)
-        return;
     selector_free(compiled);
     if (!matches)
         field_invalid(c->errs, check_at(c, s->path, ".template.metadata.labels"), labels, mismatch);
