@@ -11,6 +11,7 @@ static const struct verb verbs[] = {
     {"status", "what is up, and what runs in it", verb_status},
     {"image", "environments that stand for container images", verb_image},
     {"operator", "the operator: a drop-in for kuberay-operator", verb_operator},
+    {"apiserver", "the embedded API server on its own", verb_apiserver},
     {"kubelet", "the process kubelet on its own", verb_kubelet},
     {"crds", "print the CustomResourceDefinitions of Ray", verb_crds},
     {"version", "print the version", verb_version},

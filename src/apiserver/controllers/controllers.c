@@ -10,7 +10,7 @@ struct controllers {
     void *running[ARRAY_SIZE(all)];
 };
 
-struct controllers *controllers_start(struct apiserver *api)
+struct controllers *api_controllers_start(struct apiserver *api)
 {
     struct controllers *c = xnew(struct controllers);
 

@@ -10,7 +10,7 @@
 
 struct controllers;
 
-struct controllers *controllers_start(struct apiserver *api); /* those that are enabled */
+struct controllers *api_controllers_start(struct apiserver *api); /* those that are enabled */
 void controllers_stop(struct controllers *c);
 
 /* One row: start gives what stop frees. */

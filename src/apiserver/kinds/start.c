@@ -90,7 +90,7 @@ int kinds_start(struct apiserver *api, struct err *err)
     create_namespaces(api);
     create_service(api);
     create_priorities(api);
-    s->controllers = controllers_start(api);
+    s->controllers = api_controllers_start(api);
     return 0;
 }
 
