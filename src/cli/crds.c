@@ -9,7 +9,8 @@
 #include <strings.h>
 
 static const char about[] =
-    "Prints the CustomResourceDefinitions of ray.io: all of them, or those named. A name is a kind\n"
+    "Prints the CustomResourceDefinitions of ray.io: all of them, or those named. A name is a "
+    "kind\n"
     "(RayJob), a plural (rayjobs) or a definition's name (rayjobs.ray.io).\n"
     "\n"
     "    manta crds | kubectl create -f -";
@@ -41,7 +42,9 @@ static int add(const char *name, struct buf *items)
     const char *kind = find_kind(name);
 
     if (!kind) {
-        fprintf(stderr, "manta: no definition named \"%s\"; there are RayCluster, RayJob, RayService, RayCronJob\n",
+        fprintf(stderr,
+                "manta: no definition named \"%s\"; there are RayCluster, RayJob, RayService, "
+                "RayCronJob\n",
                 name);
         return 1;
     }
@@ -55,7 +58,7 @@ static void print_yaml(yyjson_val *items)
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
 
-    json_each (items, item, i, n) {
+    json_each(items, item, i, n) {
         if (i)
             buf_adds(&text, "---\n");
         yaml_write(&text, item);

@@ -59,10 +59,11 @@ static void write_names(struct schema_writer *w, const struct version_row *v)
     const char *kind = table_string(v->kind), *plural = table_string(v->plural);
 
     schema_key(w, "names");
-    buf_printf(w->out,
-               "{\"categories\":[\"all\"],\"kind\":\"%s\",\"listKind\":\"%sList\",\"plural\":\"%s\","
-               "\"singular\":\"%.*s\"}",
-               kind, kind, plural, (int)strlen(plural) - 1, plural);
+    buf_printf(
+        w->out,
+        "{\"categories\":[\"all\"],\"kind\":\"%s\",\"listKind\":\"%sList\",\"plural\":\"%s\","
+        "\"singular\":\"%.*s\"}",
+        kind, kind, plural, (int)strlen(plural) - 1, plural);
 }
 
 bool crd_write(const char *kind, struct buf *out)

@@ -64,7 +64,8 @@ static void write_list(struct schema_writer *w, const char *key, uint16_t list)
 
 /* --- the parts that both views have, in the order of their names --- */
 
-static void number(struct schema_writer *w, const struct rules *r, unsigned has, const char *key, long n)
+static void number(struct schema_writer *w, const struct rules *r, unsigned has, const char *key,
+                   long n)
 {
     if (r->has & has && r->limits_in & w->view) {
         schema_key(w, key);
@@ -92,7 +93,9 @@ static void write_list_type(struct schema_writer *w, const struct field *f)
         write_list(w, "x-kubernetes-list-map-keys", r->keys);
     if (field_is(f, FIELD_LIST_MAP | FIELD_SET | FIELD_ATOMIC))
         schema_member(w, "x-kubernetes-list-type",
-                      field_is(f, FIELD_LIST_MAP) ? "map" : field_is(f, FIELD_SET) ? "set" : "atomic");
+                      field_is(f, FIELD_LIST_MAP) ? "map"
+                      : field_is(f, FIELD_SET)    ? "set"
+                                                  : "atomic");
 }
 
 static bool is_required(const struct schema_writer *w, const struct field *f)
@@ -183,7 +186,8 @@ static void write_inline_extensions(struct schema_writer *w, const struct field 
     if (is_int_or_string(f))
         literal(w, "x-kubernetes-int-or-string", "true");
     write_list_type(w, f);
-    if ((t && t->flags & (TYPE_ATOMIC | TYPE_ATOMIC_IN_CRD)) || field_rules(f)->map_type == MAP_ATOMIC)
+    if ((t && t->flags & (TYPE_ATOMIC | TYPE_ATOMIC_IN_CRD)) ||
+        field_rules(f)->map_type == MAP_ATOMIC)
         schema_member(w, "x-kubernetes-map-type", "atomic");
     if (list_size(field_rules(f)->cel))
         write_rules(w, field_rules(f)->cel);
@@ -193,9 +197,9 @@ static void write_inline(struct schema_writer *w, const struct field *f)
 {
     const struct rules *r = field_rules(f);
     enum field_kind kind = field_kind(f);
-    const char *pattern = kind == FIELD_QUANTITY          ? QUANTITY_PATTERN
-                          : r->limits_in & IN_CRD         ? field_pattern(f)
-                                                          : NULL;
+    const char *pattern = kind == FIELD_QUANTITY  ? QUANTITY_PATTERN
+                          : r->limits_in & IN_CRD ? field_pattern(f)
+                                                  : NULL;
     bool has_format = scalars[kind].format && kind != FIELD_FLOAT && kind != FIELD_DOUBLE;
 
     w->depth++;
@@ -279,15 +283,16 @@ static void write_ref(struct schema_writer *w, const struct type *t)
 static void write_patch(struct schema_writer *w, const struct rules *r)
 {
     if (r->map_type)
-        schema_member(w, "x-kubernetes-map-type", r->map_type == MAP_ATOMIC ? "atomic" : "granular");
+        schema_member(w, "x-kubernetes-map-type",
+                      r->map_type == MAP_ATOMIC ? "atomic" : "granular");
     if (r->merge_key)
         schema_member(w, "x-kubernetes-patch-merge-key", table_string(r->merge_key));
     if (r->patch)
         schema_member(w, "x-kubernetes-patch-strategy",
-                      r->patch == PATCH_MERGE                       ? "merge"
+                      r->patch == PATCH_MERGE                         ? "merge"
                       : r->patch == (PATCH_MERGE | PATCH_RETAIN_KEYS) ? "merge,retainKeys"
-                      : r->patch == PATCH_REPLACE                   ? "replace"
-                                                                    : "retainKeys");
+                      : r->patch == PATCH_REPLACE                     ? "replace"
+                                                                      : "retainKeys");
 }
 
 static void write_referring(struct schema_writer *w, const struct field *f)
@@ -364,7 +369,8 @@ static void write_unions(struct schema_writer *w, const struct type *t)
         schema_member(w, "discriminator", list_string(t->unions, 0));
     schema_key(w, "fields-to-discriminateBy");
     for (size_t i = 1; (name = list_string(t->unions, i)); i++)
-        buf_printf(w->out, "%s\"%s\":\"%c%s\"", i > 1 ? "," : "{", name, *name - 'a' + 'A', name + 1);
+        buf_printf(w->out, "%s\"%s\":\"%c%s\"", i > 1 ? "," : "{", name, *name - 'a' + 'A',
+                   name + 1);
     buf_adds(w->out, "}}]");
 }
 

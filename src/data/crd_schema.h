@@ -10,7 +10,8 @@ struct schema_writer {
     unsigned depth; /* of fields; 1 at the root's */
 };
 
-void schema_key(struct schema_writer *w, const char *key); /* with the comma before it, if one is due */
+void schema_key(struct schema_writer *w,
+                const char *key); /* with the comma before it, if one is due */
 void schema_string(struct schema_writer *w, const char *s);
 void schema_member(struct schema_writer *w, const char *key, const char *value);
 /* openAPIV3Schema of a kind, everything inlined. */

@@ -24,8 +24,8 @@ static void check_same(const char *what, struct slice got, struct slice want)
     if (i == got.n && i == want.n)
         return;
     size_t from = i > 150 ? i - 150 : 0;
-    FAIL("%s differs at %zu:\n got  %.*s\n want %.*s", what, i, (int)MIN(got.n - from, 300), got.p + from,
-         (int)MIN(want.n - from, 300), want.p + from);
+    FAIL("%s differs at %zu:\n got  %.*s\n want %.*s", what, i, (int)MIN(got.n - from, 300),
+         got.p + from, (int)MIN(want.n - from, 300), want.p + from);
 }
 
 static void check_crd(const char *kind, const char *plural)
@@ -70,22 +70,29 @@ static void check_openapi(const char *type, const char *want)
 
 TEST(openapi)
 {
-    check_openapi("PodIP", "{\"properties\":{\"ip\":{\"default\":\"\",\"type\":\"string\"}},\"required\":[\"ip\"],"
-                           "\"type\":\"object\"}");
+    check_openapi(
+        "PodIP",
+        "{\"properties\":{\"ip\":{\"default\":\"\",\"type\":\"string\"}},\"required\":[\"ip\"],"
+        "\"type\":\"object\"}");
     check_openapi("Time", "{\"format\":\"date-time\",\"type\":\"string\"}");
     check_openapi("JSON", "{}");
-    check_openapi("AppArmorProfile",
-                  "{\"properties\":{\"localhostProfile\":{\"type\":\"string\"},\"type\":{\"default\":\"\","
-                  "\"enum\":[\"Localhost\",\"RuntimeDefault\",\"Unconfined\"],\"type\":\"string\"}},"
-                  "\"required\":[\"type\"],\"type\":\"object\",\"x-kubernetes-unions\":[{\"discriminator\":\"type\","
-                  "\"fields-to-discriminateBy\":{\"localhostProfile\":\"LocalhostProfile\"}}]}");
-    check_openapi("IngressClassList",
-                  "{\"properties\":{\"apiVersion\":{\"type\":\"string\"},\"items\":{\"items\":{\"allOf\":[{\"$ref\":"
-                  "\"#/components/schemas/io.k8s.api.networking.v1.IngressClass\"}],\"default\":{}},"
-                  "\"type\":\"array\"},\"kind\":{\"type\":\"string\"},\"metadata\":{\"allOf\":[{\"$ref\":"
-                  "\"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta\"}],\"default\":{}}},"
-                  "\"required\":[\"items\"],\"type\":\"object\",\"x-kubernetes-group-version-kind\":[{\"group\":"
-                  "\"networking.k8s.io\",\"kind\":\"IngressClassList\",\"version\":\"v1\"}]}");
+    check_openapi(
+        "AppArmorProfile",
+        "{\"properties\":{\"localhostProfile\":{\"type\":\"string\"},\"type\":{\"default\":\"\","
+        "\"enum\":[\"Localhost\",\"RuntimeDefault\",\"Unconfined\"],\"type\":\"string\"}},"
+        "\"required\":[\"type\"],\"type\":\"object\",\"x-kubernetes-unions\":[{\"discriminator\":"
+        "\"type\","
+        "\"fields-to-discriminateBy\":{\"localhostProfile\":\"LocalhostProfile\"}}]}");
+    check_openapi(
+        "IngressClassList",
+        "{\"properties\":{\"apiVersion\":{\"type\":\"string\"},\"items\":{\"items\":{\"allOf\":[{"
+        "\"$ref\":"
+        "\"#/components/schemas/io.k8s.api.networking.v1.IngressClass\"}],\"default\":{}},"
+        "\"type\":\"array\"},\"kind\":{\"type\":\"string\"},\"metadata\":{\"allOf\":[{\"$ref\":"
+        "\"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta\"}],\"default\":{}}},"
+        "\"required\":[\"items\"],\"type\":\"object\",\"x-kubernetes-group-version-kind\":[{"
+        "\"group\":"
+        "\"networking.k8s.io\",\"kind\":\"IngressClassList\",\"version\":\"v1\"}]}");
 }
 
 TEST(openapi_references)
@@ -93,7 +100,8 @@ TEST(openapi_references)
     const struct type *t = type_find("v1", "Pod");
 
     CHECK_STR(type_openapi_name(t), "io.k8s.api.core.v1.Pod");
-    CHECK_STR(type_openapi_name(type_openapi_ref(t, 0)), "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+    CHECK_STR(type_openapi_name(type_openapi_ref(t, 0)),
+              "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
     CHECK_STR(type_name(type_openapi_ref(t, 2)), "PodStatus");
     CHECK(!type_openapi_ref(t, 3));
 }
@@ -101,7 +109,8 @@ TEST(openapi_references)
 /* Every type's schema is JSON. */
 TEST(openapi_is_well_formed)
 {
-    static const char *const names[] = {"Pod", "PodSpec", "Container", "JSONSchemaProps", "RayCluster", "Service"};
+    static const char *const names[] = {"Pod",        "PodSpec", "Container", "JSONSchemaProps",
+                                        "RayCluster", "Service"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         struct buf got cleanup(buf_done) = BUF_INIT;

@@ -5,7 +5,7 @@
 
 #define NANO (-9)
 #define MAX_EXPONENT 100000 /* more is refused: a text could cost minutes */
-#define FAST_DIGITS 18 /* of a number that Go's parser keeps in an int64 */
+#define FAST_DIGITS 18      /* of a number that Go's parser keeps in an int64 */
 
 typedef __int128 i128;
 typedef unsigned __int128 u128;

@@ -27,8 +27,8 @@ static struct quantity parse(const char *s)
     return q;
 }
 
-/* One line of recorded.tsv: what Kubernetes makes of a text. Where the value does not fit an int64 it
- * gives the low bits, which we do not copy. */
+/* One line of recorded.tsv: what Kubernetes makes of a text. Where the value does not fit an int64
+ * it gives the low bits, which we do not copy. */
 static void check_line(struct slice line)
 {
     struct slice f[5] = {0};
@@ -48,7 +48,8 @@ static void check_line(struct slice line)
         abort();
     if (!slice_is(f[1], printed) || !slice_is(f[2], format_name(q.format)) ||
         !slice_is(f[3], canonical) || (quantity_value(&q) != INT64_MAX && !slice_is(f[4], value)))
-        FAIL("%.*s: got %s %s %s %s", SLICE_FMT(f[0]), printed, format_name(q.format), canonical, value);
+        FAIL("%.*s: got %s %s %s %s", SLICE_FMT(f[0]), printed, format_name(q.format), canonical,
+             value);
 }
 
 TEST(recorded)
@@ -73,9 +74,15 @@ TEST(addition_keeps_the_left_format_unless_zero)
     static const struct {
         const char *a, *b, *sum;
     } cases[] = {
-        {"1Gi", "1G", "2073741824"}, {"1G", "1Gi", "2073741824"}, {"0", "1Gi", "1Gi"},
-        {"1500m", "500m", "2"},      {"1", "-1", "0"},            {"1e3", "1", "1001"},
-        {"1Gi", "1Gi", "2Gi"},       {"100m", "1n", "100000001n"}, {"0", "0", "0"},
+        {"1Gi", "1G", "2073741824"},
+        {"1G", "1Gi", "2073741824"},
+        {"0", "1Gi", "1Gi"},
+        {"1500m", "500m", "2"},
+        {"1", "-1", "0"},
+        {"1e3", "1", "1001"},
+        {"1Gi", "1Gi", "2Gi"},
+        {"100m", "1n", "100000001n"},
+        {"0", "0", "0"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct quantity a = parse(cases[i].a), b = parse(cases[i].b);
@@ -120,8 +127,9 @@ TEST(comparison)
         const char *a, *b;
         int want;
     } cases[] = {
-        {"1", "1000m", 0}, {"1Gi", "1G", 1}, {"-1", "1", -1},  {"1e50", "1", 1},
-        {"-1e50", "1n", -1}, {"1n", "1e50", -1}, {"0", "-1n", 1}, {"-1e50", "-1n", -1}, {"-0", "0", 0},
+        {"1", "1000m", 0}, {"1Gi", "1G", 1},     {"-1", "1", -1},
+        {"1e50", "1", 1},  {"-1e50", "1n", -1},  {"1n", "1e50", -1},
+        {"0", "-1n", 1},   {"-1e50", "-1n", -1}, {"-0", "0", 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct quantity a = parse(cases[i].a), b = parse(cases[i].b);
@@ -147,7 +155,9 @@ TEST(conversions)
 TEST(too_many_digits_is_an_error)
 {
     static const char *const texts[] = {
-        "1234567890123456789012345678901234567890123", "1e999999999", "1e-99999999999",
+        "1234567890123456789012345678901234567890123",
+        "1e999999999",
+        "1e-99999999999",
     };
     struct quantity q;
 

@@ -15,8 +15,10 @@ struct writer {
     struct err *err;
 };
 
-static void write_value(struct writer *w, const struct field *f, yyjson_val *v, const struct typed_at *at);
-static void write_struct(struct writer *w, const struct type *t, yyjson_val *v, const struct typed_at *at);
+static void write_value(struct writer *w, const struct field *f, yyjson_val *v,
+                        const struct typed_at *at);
+static void write_struct(struct writer *w, const struct type *t, yyjson_val *v,
+                         const struct typed_at *at);
 
 static struct slice text_of(yyjson_val *v)
 {
@@ -29,7 +31,8 @@ static void write_string(struct writer *w, struct slice s)
 }
 
 /* The value as Go would have decoded it: NULL for absent, null and (reported) the wrong kind. */
-static yyjson_val *accept(struct writer *w, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static yyjson_val *accept(struct writer *w, const struct field *f, yyjson_val *v,
+                          const struct typed_at *at)
 {
     struct buf path cleanup(buf_done) = BUF_INIT, text cleanup(buf_done) = BUF_INIT;
 
@@ -147,7 +150,8 @@ static void write_bytes(struct writer *w, yyjson_val *v)
     buf_addc(w->out, '"');
 }
 
-static void write_list(struct writer *w, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static void write_list(struct writer *w, const struct field *f, yyjson_val *v,
+                       const struct typed_at *at)
 {
     buf_addc(w->out, '[');
     json_each(v, item, i, n) {
@@ -160,7 +164,8 @@ static void write_list(struct writer *w, const struct field *f, yyjson_val *v, c
     buf_addc(w->out, ']');
 }
 
-static void write_map(struct writer *w, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static void write_map(struct writer *w, const struct field *f, yyjson_val *v,
+                      const struct typed_at *at)
 {
     size_t n;
     autofree struct member *members = members_sorted(v, &n);
@@ -181,7 +186,8 @@ static void write_map(struct writer *w, const struct field *f, yyjson_val *v, co
     buf_addc(w->out, '}');
 }
 
-static void write_raw(struct writer *w, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static void write_raw(struct writer *w, const struct field *f, yyjson_val *v,
+                      const struct typed_at *at)
 {
     const struct type *t = field_object_type(f);
 
@@ -195,8 +201,8 @@ static void write_raw(struct writer *w, const struct field *f, yyjson_val *v, co
 static const char *zero(const struct field *f)
 {
     static const char *const zeros[] = {
-        [FIELD_STRING] = "\"\"", [FIELD_BOOL] = "false", [FIELD_INT32] = "0",
-        [FIELD_INT64] = "0",     [FIELD_FLOAT] = "0",    [FIELD_DOUBLE] = "0",
+        [FIELD_STRING] = "\"\"",    [FIELD_BOOL] = "false",      [FIELD_INT32] = "0",
+        [FIELD_INT64] = "0",        [FIELD_FLOAT] = "0",         [FIELD_DOUBLE] = "0",
         [FIELD_QUANTITY] = "\"0\"", [FIELD_INT_OR_STRING] = "0", [FIELD_DURATION] = "\"0s\"",
         [FIELD_STRUCT] = NULL,
     };
@@ -241,7 +247,8 @@ static void write_scalar(struct writer *w, const struct field *f, yyjson_val *v)
 }
 
 /* A value that accept() has passed. */
-static void write_accepted(struct writer *w, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static void write_accepted(struct writer *w, const struct field *f, yyjson_val *v,
+                           const struct typed_at *at)
 {
     bool by_value = field_kind(f) == FIELD_STRUCT && !field_is(f, FIELD_POINTER);
 
@@ -267,12 +274,14 @@ static void write_accepted(struct writer *w, const struct field *f, yyjson_val *
     }
 }
 
-static void write_value(struct writer *w, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static void write_value(struct writer *w, const struct field *f, yyjson_val *v,
+                        const struct typed_at *at)
 {
     write_accepted(w, f, accept(w, f, v, at), at);
 }
 
-static void write_struct(struct writer *w, const struct type *t, yyjson_val *v, const struct typed_at *at)
+static void write_struct(struct writer *w, const struct type *t, yyjson_val *v,
+                         const struct typed_at *at)
 {
     yyjson_val *values[TYPE_MAX_FIELDS] = {0};
     const char *before = "";
@@ -298,7 +307,8 @@ static void write_struct(struct writer *w, const struct type *t, yyjson_val *v, 
     buf_addc(w->out, '}');
 }
 
-int typed_json(const struct type *t, yyjson_val *in, struct buf *out, unsigned flags, struct err *err)
+int typed_json(const struct type *t, yyjson_val *in, struct buf *out, unsigned flags,
+               struct err *err)
 {
     struct writer w = {.out = out, .flags = flags, .err = err};
     struct typed_at root = {0};

@@ -17,13 +17,15 @@
 #include "data/types.h"
 
 enum typed_flags {
-    TYPED_LENIENT = 1 << 0, /* a value of the wrong kind counts as absent; otherwise it is an error */
+    TYPED_LENIENT =
+        1 << 0, /* a value of the wrong kind counts as absent; otherwise it is an error */
     TYPED_NO_ESCAPE = 1 << 1, /* leave <, >, & as they are */
 };
 
 /* Appends the bytes to out. ERR_BAD_REQUEST names the path of a value of the wrong kind; then out
  * holds a part. in may be NULL: the zero value. */
-int typed_json(const struct type *t, yyjson_val *in, struct buf *out, unsigned flags, struct err *err);
+int typed_json(const struct type *t, yyjson_val *in, struct buf *out, unsigned flags,
+               struct err *err);
 /* The same from a tree that is being built. */
 int typed_json_mut(const struct type *t, yyjson_mut_val *in, struct buf *out, unsigned flags,
                    struct err *err);

@@ -9,7 +9,8 @@ struct checker {
     void *arg;
 };
 
-static void check_value(struct checker *c, const struct field *f, yyjson_val *v, const struct typed_at *at);
+static void check_value(struct checker *c, const struct field *f, yyjson_val *v,
+                        const struct typed_at *at);
 
 static void report(struct checker *c, enum typed_problem problem, const struct typed_at *at)
 {
@@ -34,7 +35,8 @@ static void check_repeated(struct checker *c, yyjson_val *map, const struct type
         }
 }
 
-static void check_struct(struct checker *c, const struct type *t, yyjson_val *v, const struct typed_at *at)
+static void check_struct(struct checker *c, const struct type *t, yyjson_val *v,
+                         const struct typed_at *at)
 {
     bool seen[TYPE_MAX_FIELDS] = {0};
 
@@ -55,7 +57,8 @@ static void check_struct(struct checker *c, const struct type *t, yyjson_val *v,
     }
 }
 
-static void check_inside(struct checker *c, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static void check_inside(struct checker *c, const struct field *f, yyjson_val *v,
+                         const struct typed_at *at)
 {
     const struct type *t = field_object_type(f);
 
@@ -74,7 +77,8 @@ static void check_inside(struct checker *c, const struct field *f, yyjson_val *v
     }
 }
 
-static void check_value(struct checker *c, const struct field *f, yyjson_val *v, const struct typed_at *at)
+static void check_value(struct checker *c, const struct field *f, yyjson_val *v,
+                        const struct typed_at *at)
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
 
@@ -119,8 +123,7 @@ static void default_value(const struct field *f, yyjson_mut_doc *doc, yyjson_mut
         yyjson_mut_arr_foreach(v, i, n, val)
             default_value(item, doc, val);
     } else if (item && yyjson_mut_is_obj(v)) {
-        yyjson_mut_obj_foreach(v, i, n, key, val)
-            default_value(item, doc, val);
+        yyjson_mut_obj_foreach(v, i, n, key, val) default_value(item, doc, val);
     }
 }
 

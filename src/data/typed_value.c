@@ -127,10 +127,18 @@ static void go_path(const struct typed_at *at, struct buf *out)
 static void go_type(const struct field *f, struct buf *out)
 {
     static const char *const names[] = {
-        [FIELD_STRING] = "string", [FIELD_BOOL] = "bool",      [FIELD_INT32] = "int32",
-        [FIELD_INT64] = "int64",   [FIELD_FLOAT] = "float32",  [FIELD_DOUBLE] = "float64",
-        [FIELD_BYTES] = "[]uint8", [FIELD_DURATION] = "string", [FIELD_QUANTITY] = "resource.Quantity",
-        [FIELD_TIME] = "v1.Time",  [FIELD_MICROTIME] = "v1.MicroTime", [FIELD_INT_OR_STRING] = "int32",
+        [FIELD_STRING] = "string",
+        [FIELD_BOOL] = "bool",
+        [FIELD_INT32] = "int32",
+        [FIELD_INT64] = "int64",
+        [FIELD_FLOAT] = "float32",
+        [FIELD_DOUBLE] = "float64",
+        [FIELD_BYTES] = "[]uint8",
+        [FIELD_DURATION] = "string",
+        [FIELD_QUANTITY] = "resource.Quantity",
+        [FIELD_TIME] = "v1.Time",
+        [FIELD_MICROTIME] = "v1.MicroTime",
+        [FIELD_INT_OR_STRING] = "int32",
         [FIELD_RAW] = "runtime.RawExtension",
     };
     const struct type *t = field_type(f);
@@ -166,7 +174,8 @@ static void go_value(yyjson_val *v, struct buf *out)
         buf_adds(out, "number");
 }
 
-void typed_mismatch(const struct field *f, yyjson_val *v, const struct typed_at *at, struct buf *out)
+void typed_mismatch(const struct field *f, yyjson_val *v, const struct typed_at *at,
+                    struct buf *out)
 {
     const struct typed_at *in = at;
 

@@ -53,15 +53,15 @@ enum field_flags {
     FIELD_NULLABLE = 1 << 2,
     FIELD_ATOMIC = 1 << 3,   /* list-type or map-type atomic: replaced as a whole */
     FIELD_SET = 1 << 4,      /* list-type set */
-    FIELD_LIST_MAP = 1 << 5, /* list-type map: field_rules()->keys */
+    FIELD_LIST_MAP = 1 << 5, /* list-type map: field_list_key() */
     FIELD_PRESERVE = 1 << 6, /* x-kubernetes-preserve-unknown-fields */
     FIELD_EMBEDDED = 1 << 7, /* x-kubernetes-embedded-resource */
 };
 
 enum patch_strategy { /* strategic merge patch; flags */
-    PATCH_MERGE = 1 << 0,
-    PATCH_REPLACE = 1 << 1,
-    PATCH_RETAIN_KEYS = 1 << 2,
+                      PATCH_MERGE = 1 << 0,
+                      PATCH_REPLACE = 1 << 1,
+                      PATCH_RETAIN_KEYS = 1 << 2,
 };
 
 struct type;
@@ -78,9 +78,9 @@ struct field_limits { /* numbers that a schema may set; has_… tells whether it
     unsigned min_length, max_length, min_items, max_items;
 };
 
-
 /* Types */
-const struct type *type_find(const char *api_version, const char *kind); /* "apps/v1", "Deployment" */
+const struct type *type_find(const char *api_version,
+                             const char *kind); /* "apps/v1", "Deployment" */
 /* By Go's name: "PodSpec"; with a package where two have it: "events/v1.Event",
  * "ray/v1alpha1.RayClusterSpec". Without one, ray/v1 comes first, then meta/v1, then core/v1. */
 const struct type *type_named(const char *name);
@@ -113,16 +113,19 @@ static inline bool field_is(const struct field *f, enum field_flags flags)
 {
     return f->flags & flags;
 }
-const struct type *field_type(const struct field *f);  /* NULL unless FIELD_STRUCT */
-/* As field_type, and for a FIELD_RAW that may hold a struct among others (a schema, or true), that. */
+const struct type *field_type(const struct field *f); /* NULL unless FIELD_STRUCT */
+/* As field_type, and for a FIELD_RAW that may hold a struct among others (a schema, or true), that.
+ */
 const struct type *field_object_type(const struct field *f);
 const struct field *field_item(const struct field *f); /* NULL unless FIELD_LIST or FIELD_MAP */
 const char *field_default(const struct field *f);      /* JSON text; NULL: none */
 const char *field_pattern(const struct field *f);      /* NULL: none */
-const char *field_enum(const struct field *f, size_t i);     /* the i-th allowed string; NULL past the end */
-const char *field_list_key(const struct field *f, size_t i); /* x-kubernetes-list-map-keys, as above */
-unsigned field_patch_strategy(const struct field *f);        /* enum patch_strategy; 0: none */
-const char *field_merge_key(const struct field *f);          /* NULL: none */
+const char *field_enum(const struct field *f,
+                       size_t i); /* the i-th allowed string; NULL past the end */
+const char *field_list_key(const struct field *f,
+                           size_t i);                 /* x-kubernetes-list-map-keys, as above */
+unsigned field_patch_strategy(const struct field *f); /* enum patch_strategy; 0: none */
+const char *field_merge_key(const struct field *f);   /* NULL: none */
 void field_limits(const struct field *f, struct field_limits *ret);
 
 #endif

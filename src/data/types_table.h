@@ -9,7 +9,8 @@
 
 #define TABLE_NONE 0xffff
 
-enum { /* where a rule shows: OpenAPI of the API server, or CRDs that embed the type */
+/* Where a rule shows: OpenAPI of the API server, or CRDs that embed the type. */
+enum {
     IN_API = 1,
     IN_CRD = 2,
 };
@@ -37,15 +38,15 @@ struct type {
     uint32_t openapi; /* "io.k8s.api.core.v1.Pod" */
     uint16_t first;   /* of field_rows, and of field_order */
     uint8_t n_fields;
-    uint8_t kind;  /* enum field_kind: FIELD_STRUCT, or a scalar with a name of its own */
-    uint8_t flags; /* enum type_flags */
-    uint16_t of;   /* FIELD_RAW: an object is read as this type */
+    uint8_t kind;    /* enum field_kind: FIELD_STRUCT, or a scalar with a name of its own */
+    uint8_t flags;   /* enum type_flags */
+    uint16_t of;     /* FIELD_RAW: an object is read as this type */
     uint16_t unions; /* list: discriminator, then fields */
 };
 
 struct rules {
     uint32_t pattern, merge_key;
-    uint32_t put; /* a default that shows in no schema */
+    uint32_t put;              /* a default that shows in no schema */
     uint16_t enums, keys, cel; /* lists; cel: rule, message, rule, … */
     uint8_t enums_in, default_in, limits_in, required_in;
     uint8_t map_type;

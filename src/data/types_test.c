@@ -38,7 +38,8 @@ TEST(fields_in_declaration_order_and_by_name)
 
 TEST(every_field_is_found)
 {
-    static const char *const names[] = {"Pod", "PodSpec", "RayClusterSpec", "JSONSchemaProps", "Node"};
+    static const char *const names[] = {"Pod", "PodSpec", "RayClusterSpec", "JSONSchemaProps",
+                                        "Node"};
 
     for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
         const struct type *t = type_named(names[n]);
@@ -99,9 +100,14 @@ TEST(atomic_types)
 static const char *letter(enum field_kind kind)
 {
     static const char *const letters[] = {
-        [FIELD_STRING] = "s",       [FIELD_BOOL] = "b",   [FIELD_INT32] = "i",
-        [FIELD_INT64] = "l",        [FIELD_TIME] = "!Time", [FIELD_QUANTITY] = "!Quantity",
-        [FIELD_INT_OR_STRING] = "!IntOrString", [FIELD_RAW] = "!FieldsV1",
+        [FIELD_STRING] = "s",
+        [FIELD_BOOL] = "b",
+        [FIELD_INT32] = "i",
+        [FIELD_INT64] = "l",
+        [FIELD_TIME] = "!Time",
+        [FIELD_QUANTITY] = "!Quantity",
+        [FIELD_INT_OR_STRING] = "!IntOrString",
+        [FIELD_RAW] = "!FieldsV1",
     };
     return letters[kind];
 }

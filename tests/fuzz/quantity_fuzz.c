@@ -1,9 +1,11 @@
-/* quantity: what was parsed prints as a text of the same value, and arithmetic goes there and back. */
+/* quantity: what was parsed prints as a text of the same value, and arithmetic goes there and back.
+ */
 #include "data/quantity.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void must_read_back(const struct quantity *q, void print(const struct quantity *, struct buf *))
+static void must_read_back(const struct quantity *q,
+                           void print(const struct quantity *, struct buf *))
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
     struct quantity again;

@@ -23,8 +23,11 @@ static void stable(const struct type *t, const struct buf *once)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {
-        "Pod", "RayCluster", "RayJob", "RayService", "Service", "Secret", "Lease", "CustomResourceDefinition",
-        "Event", "ControllerRevision",
+        "Pod",     "RayCluster",
+        "RayJob",  "RayService",
+        "Service", "Secret",
+        "Lease",   "CustomResourceDefinition",
+        "Event",   "ControllerRevision",
     };
     struct buf text cleanup(buf_done) = BUF_INIT;
     autojson struct json *doc = NULL;
