@@ -58,10 +58,11 @@ enum field_flags {
     FIELD_EMBEDDED = 1 << 7, /* x-kubernetes-embedded-resource */
 };
 
-enum patch_strategy { /* strategic merge patch; flags */
-                      PATCH_MERGE = 1 << 0,
-                      PATCH_REPLACE = 1 << 1,
-                      PATCH_RETAIN_KEYS = 1 << 2,
+/* Strategic merge patch; flags. */
+enum patch_strategy {
+    PATCH_MERGE = 1 << 0,
+    PATCH_REPLACE = 1 << 1,
+    PATCH_RETAIN_KEYS = 1 << 2,
 };
 
 struct type;
