@@ -387,6 +387,8 @@ int node_run(const struct node_options *o)
     struct err err;
 
     prctl(PR_SET_NAME, "manta-node");
+    if (o->ready_fd >= 0)
+        fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);
     n.signal_fd = open_signals();
     int r = enter(&n, &err);
     if (r == 0)
@@ -395,7 +397,7 @@ int node_run(const struct node_options *o)
         r = n.listen_fd = unix_listen(socket_path, SOCK_SEQPACKET | SOCK_NONBLOCK, &err);
     const char *said = r < 0 ? err.msg : "ready";
     if (o->ready_fd >= 0) {
-        (void)!write(o->ready_fd, said, strlen(said));
+        dprintf(o->ready_fd, "%s\n", said);
         close(o->ready_fd);
     }
     if (r < 0)

@@ -106,11 +106,9 @@ int node_spawn(const char *self, const char *state_dir, bool no_namespaces, pid_
     close(pipes[1]);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    for (ssize_t got; n < sizeof text - 1; n += (size_t)got) {
-        got = read(pipes[0], text + n, sizeof text - 1 - n);
-        if (got <= 0)
-            break;
-    }
+    /* Up to the newline: children of the node process may hold the pipe for longer. */
+    while (n < sizeof text - 1 && read(pipes[0], text + n, 1) == 1 && text[n] != '\n')
+        n++;
     close(pipes[0]);
     text[n] = '\0';
     return strcmp(text, "ready") == 0

@@ -53,7 +53,7 @@ static bool lab_up(struct lab *l, bool no_namespaces)
     close(pipes[1]);
     CHECK(read(pipes[0], said, sizeof said - 1) > 0);
     close(pipes[0]);
-    CHECK_STR(said, "ready");
+    CHECK_STR(said, "ready\n");
     CHECK_OK(node_info(l->reach, &info, &err), &err);
     l->namespaces = info.namespaces;
     if (!info.namespaces && !no_namespaces)
