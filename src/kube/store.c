@@ -1,6 +1,7 @@
 #include "kube/store.h"
 
 #include "base/map.h"
+#include "kube/pack.h"
 
 /* Objects with one value of an index. */
 struct bucket {
@@ -208,7 +209,7 @@ static struct json *trimmed(struct store *s, yyjson_val *obj)
     json_remove(json_mut_get(v, "metadata"), "managedFields");
     if (s->opts.trim)
         s->opts.trim(doc, v);
-    return json_freeze(v);
+    return json_pack(v);
 }
 
 static void entry_remove(struct store *s, const char *key, struct entry *e)

@@ -49,26 +49,45 @@ static void trim_containers(yyjson_mut_val *list)
     yyjson_mut_arr_foreach(list, i, n, c) KEEP(c, "name");
 }
 
-static void trim_statuses(yyjson_mut_val *list)
+/* When a container came up is not read; an empty lastState is none. */
+static void trim_statuses(yyjson_mut_doc *doc, yyjson_mut_val *list)
 {
     yyjson_mut_val *s;
     size_t i, n;
 
-    yyjson_mut_arr_foreach(list, i, n, s)
-        KEEP(s, "name", "state", "lastState", "ready", "restartCount");
+    yyjson_mut_arr_foreach(list, i, n, s) {
+        KEEP(s, "name", "state", "lastState", "restartCount");
+        if (json_mut_at(s, "state.running"))
+            json_put_obj(doc, json_mut_get(s, "state"), "running");
+        if (!yyjson_mut_obj_size(json_mut_get(s, "lastState")))
+            json_remove(s, "lastState");
+    }
 }
 
+static void trim_owners(yyjson_mut_val *list)
+{
+    yyjson_mut_val *owner;
+    size_t i, n;
+
+    yyjson_mut_arr_foreach(list, i, n, owner)
+        KEEP(owner, "apiVersion", "kind", "name", "uid", "controller");
+}
+
+/* Of a pod only the condition Ready is read. */
 static void trim_conditions(yyjson_mut_val *list)
 {
     yyjson_mut_arr_iter it;
 
     if (!yyjson_mut_arr_iter_init(list, &it))
         return;
-    for (yyjson_mut_val *c; (c = yyjson_mut_arr_iter_next(&it));)
+    for (yyjson_mut_val *c; (c = yyjson_mut_arr_iter_next(&it));) {
         KEEP(c, "type", "status", "reason", "message");
+        if (strcmp(json_mut_str_at(c, "type", ""), "Ready") != 0)
+            yyjson_mut_arr_iter_remove(&it);
+    }
 }
 
-void trim_pod(unused yyjson_mut_doc *doc, yyjson_mut_val *v)
+void trim_pod(yyjson_mut_doc *doc, yyjson_mut_val *v)
 {
     yyjson_mut_val *metadata = json_mut_get(v, "metadata"), *spec = json_mut_get(v, "spec");
     yyjson_mut_val *status = json_mut_get(v, "status");
@@ -76,12 +95,13 @@ void trim_pod(unused yyjson_mut_doc *doc, yyjson_mut_val *v)
     KEEP(v, "metadata", "spec", "status");
     KEEP(metadata, "name", "namespace", "uid", "resourceVersion", "labels", "annotations",
          "ownerReferences", "creationTimestamp", "deletionTimestamp", "finalizers");
+    trim_owners(json_mut_get(metadata, "ownerReferences"));
     keep_ray_keys(json_mut_get(metadata, "labels"));
     keep_ray_keys(json_mut_get(metadata, "annotations"));
     KEEP(spec, "containers", "restartPolicy");
     trim_containers(json_mut_get(spec, "containers"));
     KEEP(status, "phase", "podIP", "conditions", "containerStatuses");
-    trim_statuses(json_mut_get(status, "containerStatuses"));
+    trim_statuses(doc, json_mut_get(status, "containerStatuses"));
     trim_conditions(json_mut_get(status, "conditions"));
 }
 
