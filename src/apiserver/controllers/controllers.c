@@ -4,6 +4,7 @@ static const struct controller *const all[] = {
     &namespace_controller,
     &serviceaccount_controller,
     &root_ca_controller,
+    &gc_controller,
 };
 
 struct controllers {
