@@ -47,7 +47,10 @@ struct tls_peer {
     size_t norgs;
 };
 
-/* A self-signed CA. ret_cert and ret_key are appended to. */
+/*
+ * A self-signed CA. ret_cert and ret_key are appended to. No certificate that it signs may have the
+ * same subject: it would look self-signed.
+ */
 int tls_ca_new(const char *cn, int days, struct buf *ret_cert, struct buf *ret_key,
                struct err *err);
 
