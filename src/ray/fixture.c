@@ -9,7 +9,10 @@ void fixture_done(struct fixture *f)
 {
     for (size_t i = 0; i < f->objects.n; i++)
         json_unref(f->objects.v[i]);
+    for (size_t i = 0; i < f->gone.n; i++)
+        json_unref(f->gone.v[i]);
     vec_done(&f->objects);
+    vec_done(&f->gone);
 }
 
 enum ray_kind fixture_kind(yyjson_val *object)
@@ -50,7 +53,7 @@ bool fixture_remove(struct fixture *f, enum ray_kind kind, const char *ns, const
 
     if (i == f->objects.n)
         return false;
-    json_unref(f->objects.v[i]);
+    vec_push(&f->gone, f->objects.v[i]);
     vec_remove(&f->objects, i);
     return true;
 }

@@ -10,6 +10,7 @@
 
 struct fixture {
     VEC(struct json *) objects;
+    VEC(struct json *) gone; /* replaced or removed; plans may still point into them */
 };
 
 void fixture_done(struct fixture *f);
