@@ -221,6 +221,7 @@ static void registered(void *ctx, int code, struct json *answer, struct err *err
 {
     struct kubelet *k = ctx;
 
+    k->registering = false;
     if (code == ERR_ALREADY_EXISTS)
         kube_call(k->kube, &(struct kube_call){.verb = KUBE_GET,
                                                .gvr = &gvr_nodes,
@@ -239,6 +240,7 @@ static void register_node(struct kubelet *k)
     yyjson_mut_val *obj = yyjson_mut_obj(doc);
     struct buf b cleanup(buf_done) = BUF_INIT;
 
+    k->registering = true;
     json_put_str(doc, obj, "apiVersion", "v1");
     json_put_str(doc, obj, "kind", "Node");
     put_identity(k, doc, obj);
@@ -293,14 +295,19 @@ static void on_heartbeat(uv_timer_t *t)
     struct kubelet *k = t->data;
 
     beat(k);
-    if (!k->node)
-        register_node(k);
-    else if (++turn % 30 == 0) /* as often as a kubelet does: every five minutes */
+    if (k->node && ++turn % 30 == 0) /* as often as a kubelet does: every five minutes */
         write_status(k);
+}
+
+void knode_retry(struct kubelet *k)
+{
+    if (!k->node && !k->registering)
+        register_node(k);
 }
 
 void knode_start(struct kubelet *k)
 {
+    register_node(k);
     uv_timer_init(&k->loop, &k->heartbeat);
     k->heartbeat.data = k;
     uv_timer_start(&k->heartbeat, on_heartbeat, 0, HEARTBEAT_MS);

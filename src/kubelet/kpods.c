@@ -70,7 +70,7 @@ static void deleted(void *ctx, int code, unused struct json *answer, struct err 
     if (code == ERR_CANCELLED)
         return;
     if (code < 0 && code != ERR_NOT_FOUND && code != ERR_CONFLICT)
-        log_warn("deleting a pod", "pod", pod_name(p->pod), "error", err->msg, NULL);
+        log_warn("deleting a pod", "pod", pod_name(p->pod), "error", err->msg, NULL), p->again = true;
     if (code == 0 || code == ERR_NOT_FOUND || code == ERR_CONFLICT)
         p->removed = true; /* the watch may have said so already */
     maybe_forget(p);
@@ -104,10 +104,15 @@ static void status_sent(void *ctx, int code, unused struct json *answer, struct 
     p->sending = NULL;
     if (code == ERR_CANCELLED)
         return;
-    if (code == ERR_NOT_FOUND)
-        p->removed = true;
-    else if (code < 0)
+    if (code == ERR_NOT_FOUND || code == ERR_CONFLICT) {
+        p->removed = true; /* it, or its name, belongs to nobody or to another pod now */
+    } else if (code < 0) {
         log_warn("writing a pod's status", "pod", pod_name(p->pod), "error", err->msg, NULL);
+        if (!p->unsent)
+            p->unsent = json_ref(p->pod->status);
+        p->again = true;
+        return;
+    }
     if (p->unsent && !p->removed)
         send_status(p);
     else if (p->ended)
@@ -150,7 +155,7 @@ static void on_status(void *ctx, struct pod *pod, yyjson_val *status)
         return;
     json_unref(p->unsent);
     p->unsent = json_copy(status);
-    if (!p->sending)
+    if (!p->sending && !p->again)
         send_status(p);
 }
 
@@ -391,6 +396,20 @@ void kpods_poke(struct kubelet *k)
 {
     for (struct map_item *i = map_next(&k->pods, NULL); i; i = map_next(&k->pods, i))
         pod_poke(((struct kpod *)i->value)->pod);
+}
+
+void kpods_retry(struct kubelet *k)
+{
+    for (struct map_item *i = map_next(&k->pods, NULL); i; i = map_next(&k->pods, i)) {
+        struct kpod *p = i->value;
+        if (!p->again || p->sending || p->deleting)
+            continue;
+        p->again = false;
+        if (p->unsent && !p->removed)
+            send_status(p);
+        else if (p->ended)
+            delete_object(p);
+    }
 }
 
 struct kpod *kpods_find(struct kubelet *k, const char *ns, const char *name)

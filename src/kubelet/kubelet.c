@@ -11,9 +11,11 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define REFRESH_MS 60000 /* contents of volumes: tokens, ConfigMaps */
+#define RETRY_MS 1000
 
 /* ---- the node process ---- */
 
@@ -129,12 +131,60 @@ static void start_services(struct kubelet *k)
                                                        .ctx = k});
 }
 
+/* Sockets belong to the namespace that they were made in. */
+static int restart_network(struct kubelet *k, struct err *err)
+{
+    dns_free(take(k->dns));
+    services_free(take(k->services));
+    start_services(k);
+    return start_dns(k, err);
+}
+
+/* The node process never says anything here: it ended. Its namespaces live on in the shims. */
+static void node_ended(uv_poll_t *h, unused int status, unused int events)
+{
+    struct kubelet *k = h->data;
+    bool fresh = living_shim(k->state_dir) == 0; /* the old namespaces are gone, too */
+    struct err err = {0};
+
+    uv_poll_stop(h);
+    close(k->node_fd);
+    k->node_fd = -1;
+    log_warn("the node process ended, starting another", NULL);
+    if (have_node(k, &err) < 0)
+        log_error("starting the node process", "error", err.msg, NULL);
+    if (fresh && restart_network(k, &err) < 0)
+        log_error("listening in the pods' network", "error", err.msg, NULL);
+    uv_close((uv_handle_t *)h, NULL);
+}
+
+static void watch_node(struct kubelet *k)
+{
+    k->node_fd = unix_connect(k->reach, SOCK_SEQPACKET, NULL);
+    if (k->node_fd < 0)
+        return;
+    uv_poll_init(&k->loop, &k->node_watch, k->node_fd);
+    k->node_watch.data = k;
+    uv_poll_start(&k->node_watch, UV_READABLE, node_ended);
+}
+
 static void on_refresh(uv_timer_t *t)
 {
     struct kubelet *k = t->data;
 
     for (struct map_item *i = map_next(&k->pods, NULL); i; i = map_next(&k->pods, i))
         pod_refresh(((struct kpod *)i->value)->pod);
+}
+
+static void on_retry(uv_timer_t *t)
+{
+    struct kubelet *k = t->data;
+
+    knode_retry(k);
+    kpods_retry(k);
+    sched_run(k);
+    if (k->node_fd < 0)
+        watch_node(k);
 }
 
 static void on_signal(uv_signal_t *s, unused int number)
@@ -151,6 +201,9 @@ static void watch_signals(struct kubelet *k)
     uv_timer_init(&k->loop, &k->refresh);
     k->refresh.data = k;
     uv_timer_start(&k->refresh, on_refresh, REFRESH_MS, REFRESH_MS);
+    uv_timer_init(&k->loop, &k->retry);
+    k->retry.data = k;
+    uv_timer_start(&k->retry, on_retry, RETRY_MS, RETRY_MS);
 }
 
 static int prepare_paths(struct kubelet *k, struct err *err)
@@ -202,6 +255,7 @@ static int start(struct kubelet *k, struct err *err)
         return r;
     kpods_start(k);
     knode_start(k);
+    watch_node(k);
     watch_signals(k);
     return 0;
 }
@@ -237,7 +291,7 @@ static void stop(struct kubelet *k)
 
 int kubelet_run(const struct kubelet_options *o)
 {
-    struct kubelet k = {.o = o, .node_name = o->node_name ? o->node_name : "manta"};
+    struct kubelet k = {.o = o, .node_name = o->node_name ? o->node_name : "manta", .node_fd = -1};
     struct err err = {0};
 
     signal(SIGPIPE, SIG_IGN);

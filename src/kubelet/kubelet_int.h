@@ -25,6 +25,7 @@ struct kpod {
     bool removed; /* its object is gone from the API */
     bool marked;  /* seen in the running list */
     bool version_asked; /* rayVersion was compared with the environment */
+    bool again;   /* its status or its deletion failed: kpods_retry() */
 };
 
 /* A pod that waits for a node. */
@@ -53,14 +54,17 @@ struct kubelet {
     struct map objects; /* kobjects.c */
     unsigned next_ip;
     uv_signal_t on_term, on_int;
-    uv_timer_t heartbeat, refresh;
+    uv_timer_t heartbeat, refresh, retry;
+    uv_poll_t node_watch; /* a connection that ends with the node process */
+    int node_fd;
     struct json *node; /* as the API server last answered it; NULL: not registered */
-    bool lease_there, synced, ready_told, stopping;
+    bool registering, lease_there, synced, ready_told, stopping;
 };
 
 /* kpods.c */
 void kpods_start(struct kubelet *k);
 void kpods_poke(struct kubelet *k);
+void kpods_retry(struct kubelet *k); /* what the API server did not take */
 struct kpod *kpods_find(struct kubelet *k, const char *ns, const char *name);
 void kpods_free(struct kubelet *k);
 
@@ -73,6 +77,7 @@ void kobjects_free(struct kubelet *k);
 
 /* knode.c */
 void knode_start(struct kubelet *k);
+void knode_retry(struct kubelet *k); /* registers, unless that is done */
 int64_t machine_memory(void);    /* bytes */
 int64_t machine_cpu_milli(void);
 

@@ -188,6 +188,8 @@ static void recover_container(struct ctr *c)
 
     if (last < 0)
         return;
+    struct json *spec autojson = read_record(c->pod, c->name, last, "spec");
+    c->image_path = xstrdup(json_get_str(json_root(spec), "image", NULL));
     for (int a = MAX(last - 1, 0); a <= last; a++) {
         struct json *end autojson = read_record(c->pod, c->name, a, "exit");
         c->streak = (unsigned)a;
