@@ -1,0 +1,25 @@
+/* patch_strategic: a Pod and a strategic merge patch. */
+#include "data/patch.h"
+#include "data/types.h"
+#include "parts.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice rest = {(const char *)data, size};
+    autojson struct json *target = fuzz_json(&rest), *patch = fuzz_json(&rest);
+    struct patch_meta meta = {patch_lookup_types, type_find("v1", "Pod")};
+    struct buf out cleanup(buf_done) = BUF_INIT;
+    struct err err = {0};
+
+    if (!target || !patch)
+        return 0;
+    automut yyjson_mut_doc *doc = json_mut_new();
+    yyjson_mut_val *root = json_thaw(doc, json_root(target));
+    if (patch_strategic(doc, &root, json_root(patch), &meta, &err) < 0) {
+        if (!err.msg[0])
+            abort();
+        return 0;
+    }
+    json_mut_write(&out, root);
+    return 0;
+}
