@@ -43,24 +43,39 @@ static void add_value(struct buf *b, const char *s)
     buf_addc(b, '"');
 }
 
-void log_write(enum log_level level, const char *msg, ...)
+static void key_value(struct buf *out, enum log_level level, const char *msg,
+                      const struct log_pair *pairs, size_t n)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
-    struct buf b cleanup(buf_done) = BUF_LIMIT(64 * 1024);
     char now[TIME_TEXT];
+
+    buf_printf(out, "%s %s msg=", time_rfc3339_micro(clock_wall_ns(), now), names[level]);
+    add_value(out, msg);
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, " %s=", pairs[i].key);
+        add_value(out, pairs[i].value);
+    }
+}
+
+void (*log_format)(struct buf *out, enum log_level level, const char *msg, const struct log_pair *pairs,
+                   size_t n) = key_value;
+
+void log_write(enum log_level level, const char *msg, ...)
+{
+    struct buf b cleanup(buf_done) = BUF_LIMIT(64 * 1024);
+    struct log_pair pairs[16];
+    size_t n = 0;
     va_list ap;
 
     if (level < log_threshold)
         return;
-    buf_printf(&b, "%s %s msg=", time_rfc3339_micro(clock_wall_ns(), now), names[level]);
-    add_value(&b, msg);
     va_start(ap, msg);
-    for (const char *key; (key = va_arg(ap, const char *));) {
+    for (const char *key; (key = va_arg(ap, const char *)) && n < ARRAY_SIZE(pairs); n++) {
         const char *value = va_arg(ap, const char *);
-        buf_printf(&b, " %s=", key);
-        add_value(&b, value ? value : "");
+        pairs[n] = (struct log_pair){key, value ? value : ""};
     }
     va_end(ap);
+    log_format(&b, level, msg, pairs, n);
     buf_addc(&b, '\n');
     log_sink(level, buf_str(&b), b.len);
 }

@@ -21,6 +21,14 @@ void log_write(enum log_level level, const char *msg, ...) __attribute__((sentin
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 
+/* How a line is made, without its newline; the default writes "TIME LEVEL msg=… key=value …". */
+struct buf;
+struct log_pair {
+    const char *key, *value; /* value is never NULL */
+};
+extern void (*log_format)(struct buf *out, enum log_level level, const char *msg,
+                          const struct log_pair *pairs, size_t n);
+
 /* Where finished lines go; the default writes to standard error. line ends in a newline. */
 extern void (*log_sink)(enum log_level level, const char *line, size_t n);
 

@@ -4,6 +4,7 @@
 #include "operator/metrics.h"
 #include "operator/options.h"
 #include "operator/supervisor.h"
+#include "operator/zaplog.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -314,6 +315,11 @@ int verb_operator(int argc, char **argv)
 
     if (code != OPTIONS_OK)
         return bad_options(code, &err);
+    struct zaplog_opts log = {.console = !strcmp(o.log_stdout_encoder, "console"),
+                              .file = o.log_file,
+                              .file_console = !strcmp(o.log_file_encoder, "console")};
+    if (zaplog_start(&log, &err) < 0)
+        return bad_options(OPTIONS_CONFIG, &err);
     if (o.zap_devel || !strcmp(o.zap_log_level, "debug"))
         log_threshold = LOG_DEBUG;
     else if (!strcmp(o.zap_log_level, "error") || !strcmp(o.zap_log_level, "panic"))
