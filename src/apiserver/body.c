@@ -2,6 +2,7 @@
  * Bodies: media type, syntax, kind and version, then what the schema says. Built-in kinds go through
  * their type (as Go's decoder would), custom ones through their structural schema.
  */
+#include "apiserver/protobuf.h"
 #include "apiserver/server.h"
 #include "data/schema.h"
 #include "data/typed.h"
@@ -45,6 +46,18 @@ static struct status *unrecognized(struct request *req, const char *kind, const 
                       excerpt(&req->arena, req->body));
 }
 
+static struct status *parse_protobuf(struct request *req, const char *kind, struct json **ret)
+{
+    automut yyjson_mut_doc *doc = json_mut_new();
+    yyjson_mut_val *obj = NULL;
+    struct err err = {0};
+
+    if (protobuf_decode(req->body, doc, &obj, &err) < 0)
+        return unrecognized(req, kind, err.msg);
+    *ret = json_freeze(obj);
+    return NULL;
+}
+
 static struct status *parse(struct request *req, const char *kind, struct json **ret)
 {
     struct slice type = media_type(req->content_type);
@@ -55,10 +68,12 @@ static struct status *parse(struct request *req, const char *kind, struct json *
         r = yaml_parse(req->body, 0, ret, &err);
         return r < 0 ? unrecognized(req, kind, arena_printf(&req->arena, "yaml: %s", err.msg)) : NULL;
     }
+    if (slice_is(type, "application/vnd.kubernetes.protobuf"))
+        return parse_protobuf(req, kind, ret);
     if (type.n && !slice_is(type, "application/json"))
         return status_new(&req->arena, ERR_UNSUPPORTED_MEDIA_TYPE,
                           "the body of the request was in an unknown format - accepted media types include: "
-                          "application/json, application/yaml");
+                          "application/json, application/yaml, application/vnd.kubernetes.protobuf");
     if (!slice_trim(req->body).n)
         r = err_set(&err, ERR_BAD_REQUEST, "unexpected end of JSON input");
     else
