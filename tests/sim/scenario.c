@@ -2,6 +2,7 @@
 
 #include "base/names.h"
 #include "data/patch.h"
+#include "ray/words.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
@@ -82,6 +83,49 @@ static void each_object(struct sim *s, const char *pattern, yyjson_val *patch)
     }
 }
 
+/* The status of a RayCluster, as nobody but a test would write it. */
+static void put_status(struct sim *s, yyjson_val *step)
+{
+    for (size_t i = 0; i < s->world.objects.n; i++) {
+        struct json *o autojson = json_ref(s->world.objects.v[i]);
+        yyjson_mut_doc *doc automut = json_mut_new();
+        yyjson_mut_val *v;
+
+        if (!object_is(json_root(o), json_get_str(step, "object", "")))
+            continue;
+        v = json_thaw(doc, json_root(o));
+        json_put(doc, v, "status",
+                 patch_merge(doc, json_ensure(doc, v, "status"), json_get(step, "merge")));
+        sim_put(s, doc, v);
+    }
+}
+
+/* workersToDelete of the first group becomes the first pod that matches. */
+static void doom(struct sim *s, yyjson_val *step)
+{
+    const char *name = NULL;
+
+    for (size_t i = 0; i < s->world.objects.n && !name; i++)
+        if (object_is(json_root(s->world.objects.v[i]), json_get_str(step, "pod", "")))
+            name = json_str_at(json_root(s->world.objects.v[i]), "metadata.name", "");
+    for (size_t i = 0; name && i < s->world.objects.n; i++) {
+        struct json *o autojson = json_ref(s->world.objects.v[i]), *frozen autojson = NULL;
+        yyjson_mut_doc *doc automut = json_mut_new();
+        yyjson_mut_val *v, *list;
+
+        if (!object_is(json_root(o), json_get_str(step, "object", "")))
+            continue;
+        v = json_thaw(doc, json_root(o));
+        list = json_put_arr(
+            doc, json_ensure(doc, json_mut_at(v, "spec.workerGroupSpecs.0"), "scaleStrategy"),
+            "workersToDelete");
+        yyjson_mut_arr_append(list, yyjson_mut_strcpy(doc, name));
+        frozen = json_freeze(v);
+        sim_apply(s, json_root(frozen));
+        return;
+    }
+}
+
 static void play_step(struct sim *s, yyjson_val *step, record_fn *record, void *arg)
 {
     yyjson_val *v;
@@ -96,6 +140,14 @@ static void play_step(struct sim *s, yyjson_val *step, record_fn *record, void *
         s->rules = v;
         sim_kubelet(s);
     }
+    if ((v = json_get(step, "status")))
+        put_status(s, v);
+    if ((v = json_get(step, "doom")))
+        doom(s, v);
+    if (json_get(step, "refuse"))
+        s->refuses = json_get_str(step, "refuse", NULL);
+    if (json_get(step, "pass"))
+        sim_round(s);
     if (json_get(step, "settle") || json_get(step, "until") || json_get(step, "sleep"))
         sim_settle(s);
     if ((v = json_get(step, "record")) && record)
@@ -105,6 +157,7 @@ static void play_step(struct sim *s, yyjson_val *step, record_fn *record, void *
 void scenario_play(struct sim *s, yyjson_val *scenario, record_fn *record, void *arg)
 {
     s->rules = json_get(scenario, "kubelet");
+    s->brief = json_bool_at(scenario, "brief", false);
     json_each(json_get(scenario, "steps"), step, i, n)
         play_step(s, step, record, arg);
 }
@@ -170,6 +223,30 @@ static char *object_line(yyjson_val *o)
     return buf_take(&out);
 }
 
+/* What tells one pod from another; of a RayCluster its status; of others the name. */
+static char *brief_line(yyjson_val *o)
+{
+    static const char *const labels[] = {LABEL_GROUP, LABEL_REPLICA_INDEX, LABEL_REPLICA_NAME,
+                                         LABEL_HOST_INDEX};
+    struct buf b cleanup(buf_done) = BUF_INIT, out = BUF_INIT;
+    yyjson_val *meta = json_get(o, "metadata");
+
+    buf_printf(&b, "%s/%s", json_get_str(o, "kind", ""), json_get_str(meta, "name", ""));
+    if (json_get(meta, "deletionTimestamp"))
+        buf_adds(&b, " deleting");
+    for (size_t i = 0; i < ARRAY_SIZE(labels) && fixture_kind(o) == KIND_POD; i++)
+        if (json_get(json_get(meta, "labels"), labels[i]))
+            buf_printf(&b, " %s", json_get_str(json_get(meta, "labels"), labels[i], ""));
+    if (fixture_kind(o) == KIND_POD)
+        buf_printf(&b, " %s", json_str_at(o, "status.phase", "no phase"));
+    if (fixture_kind(o) == KIND_RAYCLUSTER && json_get(o, "status")) {
+        buf_addc(&b, ' ');
+        json_write(&b, json_get(o, "status"));
+    }
+    mask(&out, buf_str(&b));
+    return buf_take(&out);
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -180,7 +257,8 @@ void scenario_dump(struct sim *s, struct buf *out)
     VEC(char *) lines = {0};
 
     for (size_t i = 0; i < s->world.objects.n; i++)
-        vec_push(&lines, object_line(json_root(s->world.objects.v[i])));
+        vec_push(&lines, s->brief ? brief_line(json_root(s->world.objects.v[i]))
+                                  : object_line(json_root(s->world.objects.v[i])));
     for (size_t i = 0; i < s->events.n; i++)
         vec_push(&lines,
                  xasprintf("event %s %s/%s %s", s->events.v[i].warning ? "Warning" : "Normal",

@@ -36,9 +36,10 @@ static struct json *read_json(const char *path)
                                                                                           : j;
 }
 
-/* Plays once; the records as text into out. Gives how often the operator died; -1: cannot be played. */
+/* Plays once; the records as text into out. Gives how often the operator died; -1: cannot be
+ * played. */
 static int play(yyjson_val *scenario, yyjson_val *facts, long budget, struct buf *out,
-                 struct buf *story)
+                struct buf *story)
 {
     struct arena a cleanup(arena_done) = {0};
     struct ray_options *o = scenario_options(&a, scenario);

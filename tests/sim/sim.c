@@ -272,6 +272,8 @@ static int create(struct sim *s, const struct action *a)
     yyjson_mut_doc *doc automut = json_mut_new();
     yyjson_mut_val *o = json_dup(doc, a->body);
 
+    if (s->refuses && !strcmp(s->refuses, kind_name(a->kind)))
+        return ERR_FORBIDDEN;
     if (fixture_get(&s->world, a->kind, a->ns, json_mut_str_at(o, "metadata.name", "")))
         return ERR_ALREADY_EXISTS;
     sim_put(s, doc, o);
@@ -494,6 +496,14 @@ static bool round_of_passes(struct sim *s, int64_t *ret_wait, bool *ret_error)
                 *ret_wait = wait;
         }
     return changed;
+}
+
+void sim_round(struct sim *s)
+{
+    int64_t wait;
+    bool error;
+
+    round_of_passes(s, &wait, &error);
 }
 
 void sim_settle(struct sim *s)

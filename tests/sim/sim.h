@@ -19,7 +19,9 @@ struct sim {
     struct fixture world;
     struct arena arena;
     const struct ray_options *options;
-    yyjson_val *rules; /* the kubelet's: [{match: {kind, labels}, do}], the first match wins */
+    const char *refuses; /* kind that cannot be created */
+    bool brief;          /* dumps show names and status only */
+    yyjson_val *rules;   /* the kubelet's: [{match: {kind, labels}, do}], the first match wins */
     int64_t now_ns;
     uint64_t version, uids;
     unsigned attempt;
@@ -46,6 +48,7 @@ int sim_act(struct sim *s, const struct action *a);
 bool sim_pass(struct sim *s, const struct planner *planner, const char *ns, const char *name,
               int64_t *ret_requeue, bool *ret_error);
 bool sim_kubelet(struct sim *s); /* true: something changed */
+void sim_round(struct sim *s);   /* one pass of every planner over every object */
 /* Passes and kubelet by turns until nothing happens; dead operators are started again. */
 void sim_settle(struct sim *s);
 

@@ -162,7 +162,7 @@ static void leaf(struct pass *x, bool head)
 
 static bool concerned(const struct cluster *c)
 {
-    return !cluster_deleting(c) && !cluster_external(c) && cluster_tls(c);
+    return c->o->cert_manager && !cluster_deleting(c) && !cluster_external(c) && cluster_tls(c);
 }
 
 static void plan_mtls(struct snapshot *s, struct plan *p)
