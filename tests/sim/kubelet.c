@@ -29,6 +29,7 @@ static const char *rule_for(struct sim *s, yyjson_val *o, const char *def)
 struct look {
     const char *rule, *phase, *state; /* state: of each container, as JSON */
     bool ready;
+    const char *reason; /* of the condition Ready */
 };
 
 static const struct look looks[] = {
@@ -39,6 +40,9 @@ static const struct look looks[] = {
     {"oomkilled", "Failed", "{\"terminated\":{\"exitCode\":137,\"reason\":\"OOMKilled\"}}", false},
     {"succeeded", "Succeeded", "{\"terminated\":{\"exitCode\":0,\"reason\":\"Completed\"}}", false},
     {"evicted", "Failed", NULL, false},
+    {"crashloop", "Running",
+     "{\"waiting\":{\"reason\":\"CrashLoopBackOff\",\"message\":\"back-off\"}}", false,
+     "ContainersNotReady"},
     {"imagepull", "Pending",
      "{\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"Back-off\"}}", false},
 };
@@ -89,6 +93,8 @@ static yyjson_mut_val *pod_status(struct sim *s, yyjson_mut_doc *doc, yyjson_val
     list = json_put_arr(doc, status, "conditions");
     add_condition(doc, list, "PodScheduled", true);
     add_condition(doc, list, "Ready", look->ready);
+    if (look->reason)
+        json_put_str(doc, yyjson_mut_arr_get_last(list), "reason", look->reason);
     list = json_put_arr(doc, status, "containerStatuses");
     json_each(json_at(pod, "spec.containers"), c, i, n) {
         yyjson_mut_val *cs;

@@ -67,7 +67,7 @@ static void patch_one(struct sim *s, yyjson_val *o, yyjson_val *step)
     sim_apply(s, json_root(frozen));
 }
 
-static void each_object(struct sim *s, const char *pattern, yyjson_val *patch)
+static void each_object(struct sim *s, const char *pattern, yyjson_val *patch, bool first)
 {
     for (size_t i = 0; i < s->world.objects.n; i++) {
         struct json *o autojson = json_ref(s->world.objects.v[i]);
@@ -78,6 +78,8 @@ static void each_object(struct sim *s, const char *pattern, yyjson_val *patch)
             patch_one(s, json_root(o), patch);
         } else if (!json_str_at(json_root(o), "metadata.deletionTimestamp", NULL)) {
             sim_delete(s, json_root(o));
+            if (first)
+                return;
             i = (size_t)-1;
         }
     }
@@ -133,9 +135,11 @@ static void play_step(struct sim *s, yyjson_val *step, record_fn *record, void *
     json_each(json_get(step, "apply"), o, i, n)
         sim_apply(s, o);
     if ((v = json_get(step, "patch")))
-        each_object(s, json_get_str(v, "object", ""), v);
+        each_object(s, json_get_str(v, "object", ""), v, false);
     if ((v = json_get(step, "delete")))
-        each_object(s, json_str(v, ""), NULL);
+        each_object(s, json_str(v, ""), NULL, false);
+    if ((v = json_get(step, "delete_one")))
+        each_object(s, json_str(v, ""), NULL, true);
     if ((v = json_get(step, "kubelet"))) {
         s->rules = v;
         sim_kubelet(s);

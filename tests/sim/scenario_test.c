@@ -130,6 +130,15 @@ static const char *more_scenarios(struct arena *a)
                : arena_printf(a, "%s/../shared/conformance/scenarios", root ? root : ".");
 }
 
+/* Single passes and refusals make the moment of a death matter. */
+static bool counts_passes(yyjson_val *scenario)
+{
+    json_each(json_get(scenario, "steps"), step, i, n)
+        if (json_get(step, "pass") || json_get(step, "refuse"))
+            return true;
+    return false;
+}
+
 /* The operator dies after its 1st, 2nd, … write: nobody can tell afterwards. */
 static void check_prefixes(const char *dir, const char *name)
 {
@@ -137,7 +146,7 @@ static void check_prefixes(const char *dir, const char *name)
     struct json *j autojson = read_json(arena_printf(&a, "%s/%s.json", dir, name));
     struct buf want cleanup(buf_done) = BUF_INIT;
 
-    if (!j || play(json_root(j), NULL, -1, &want, NULL) < 0)
+    if (!j || counts_passes(json_root(j)) || play(json_root(j), NULL, -1, &want, NULL) < 0)
         return;
     for (long k = 0; k < 200; k++) {
         struct buf got cleanup(buf_done) = BUF_INIT;

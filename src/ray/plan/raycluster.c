@@ -100,25 +100,13 @@ static void plan_cluster(struct snapshot *s, struct plan *p)
             return;
 }
 
-/* How step 13 ended: NULL when all was well. A marker's name is no part of the text. */
+/* How step 13 ended: NULL when all was well. */
 static const char *reconcile_error(struct pass *x, const struct outcome *o, const char **ret_marker)
 {
-    static const struct {
-        const char *marker, *text;
-    } markers[] = {
-        {"FailedDeleteAllPods", "failed to delete all pods"},
-        {"FailedDeleteHeadPod", "failed to delete head pod"},
-        {"FailedCreateHeadPod", "failed to create head pod"},
-        {"FailedDeleteWorkerPod", "failed to delete worker pod"},
-        {"FailedCreateWorkerPod", "failed to create worker pod"},
-    };
     const char *error = o->failed ? o->error : o->plan->error;
 
     *ret_marker = o->failed ? o->failed->marker : o->plan->marker;
-    for (size_t i = 0; *ret_marker && i < ARRAY_SIZE(markers); i++)
-        if (!strcmp(*ret_marker, markers[i].marker))
-            return arena_printf(x->a, "%s\n%s", markers[i].text, error ? error : "");
-    return error;
+    return *ret_marker ? arena_printf(x->a, "%s\n%s", *ret_marker, error ? error : "") : error;
 }
 
 static void write_status(struct pass *x, yyjson_mut_val *status)

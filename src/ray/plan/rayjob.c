@@ -80,9 +80,9 @@ void rayjob_look_again(struct rayjob *j)
 /* "2025-01-02 03:04:05 +0000 UTC", as Go prints a time. */
 static const char *go_time(struct rayjob *j, const char *rfc3339)
 {
-    return strlen(rfc3339) < 19 ? rfc3339
-                                : arena_printf(&j->p->arena, "%.10s %.8s +0000 UTC", rfc3339,
-                                               rfc3339 + 11);
+    return strlen(rfc3339) < 19
+               ? rfc3339
+               : arena_printf(&j->p->arena, "%.10s %.8s +0000 UTC", rfc3339, rfc3339 + 11);
 }
 
 static const char *generated(struct rayjob *j, const char *what)
@@ -118,7 +118,7 @@ bool rayjob_suspends(struct rayjob *j)
 
 static bool has_finalizer(yyjson_val *object)
 {
-    json_each (json_at(object, "metadata.finalizers"), item, i, n)
+    json_each(json_at(object, "metadata.finalizers"), item, i, n)
         if (yyjson_equals_str(item, RAYJOB_FINALIZER))
             return true;
     return false;
@@ -131,7 +131,7 @@ static void put_finalizers(struct rayjob *j, bool add)
     yyjson_mut_val *object = json_thaw(doc, j->object);
     yyjson_mut_val *list = yyjson_mut_arr(doc);
 
-    json_each (json_at(j->object, "metadata.finalizers"), item, i, n)
+    json_each(json_at(j->object, "metadata.finalizers"), item, i, n)
         if (!yyjson_equals_str(item, RAYJOB_FINALIZER))
             yyjson_mut_arr_append(list, json_thaw(doc, item));
     if (add)
@@ -175,7 +175,8 @@ void rayjob_copy_cluster_status(struct rayjob *j)
 
 static void state_initializing(struct rayjob *j)
 {
-    if (rayjob_suspends(j) || rayjob_deadline_passed(j, "activeDeadlineSeconds", "DeadlineExceeded") ||
+    if (rayjob_suspends(j) ||
+        rayjob_deadline_passed(j, "activeDeadlineSeconds", "DeadlineExceeded") ||
         rayjob_deadline_passed(j, "preRunningDeadlineSeconds", "PreRunningDeadlineExceeded")) {
         rayjob_persist(j);
         return;
@@ -224,9 +225,10 @@ static void state_waiting(struct rayjob *j)
 /* Suspending and Retrying: everything is taken down, then the status starts anew. */
 static void take_down(struct rayjob *j, const char *then)
 {
-    static const char *const cleared[] = {"rayClusterStatus", "rayClusterName", "dashboardURL",
-                                          "jobId", "message", "reason", "rayJobInfo",
-                                          "jobStatusCheckFailureStartTime", "jobStatus"};
+    static const char *const cleared[] = {
+        "rayClusterStatus", "rayClusterName", "dashboardURL", "jobId",
+        "message",          "reason",         "rayJobInfo",   "jobStatusCheckFailureStartTime",
+        "jobStatus"};
     bool cluster_gone = rayjob_delete_cluster(j);
     bool submitter_gone = rayjob_delete_submitter(j);
 

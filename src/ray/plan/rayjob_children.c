@@ -38,7 +38,7 @@ static int create(struct rayjob *j, enum ray_kind kind, yyjson_mut_val *object, 
 
 static void copy_map(yyjson_mut_doc *doc, yyjson_mut_val *to, yyjson_val *from)
 {
-    json_each_member (from, key, value)
+    json_each_member(from, key, value)
         json_put(doc, to, yyjson_get_str(key), json_thaw(doc, value));
 }
 
@@ -54,7 +54,8 @@ static int add_sidecar(struct rayjob *j, yyjson_mut_val *object)
         return -1;
     yyjson_mut_arr_append(containers, sidecar);
     json_put_str(doc, template, "restartPolicy", "Never");
-    json_put_str(doc, json_ensure(doc, object, "metadata.annotations"), ANN_NO_HEAD_RESTART, "true");
+    json_put_str(doc, json_ensure(doc, object, "metadata.annotations"), ANN_NO_HEAD_RESTART,
+                 "true");
     return 0;
 }
 
@@ -74,9 +75,10 @@ static int create_cluster(struct rayjob *j, const char *name)
     json_put(doc, object, "spec", json_thaw(doc, json_get(j->spec, "rayClusterSpec")));
     if (rayjob_mode_is(j, "SidecarMode") && add_sidecar(j, object) < 0)
         return -1;
-    return create(j, KIND_RAYCLUSTER, object,
-                  note(j, false, "CreatedRayCluster", "Create", "Created", "RayCluster", name),
-                  note(j, true, "FailedToCreateRayCluster", "Create", "create", "RayCluster", name));
+    return create(
+        j, KIND_RAYCLUSTER, object,
+        note(j, false, "CreatedRayCluster", "Create", "Created", "RayCluster", name),
+        note(j, true, "FailedToCreateRayCluster", "Create", "create", "RayCluster", name));
 }
 
 int rayjob_ensure_cluster(struct rayjob *j)
@@ -88,8 +90,10 @@ int rayjob_ensure_cluster(struct rayjob *j)
         return 0;
     if (!rayjob_has_selector(j))
         return create_cluster(j, name);
-    plan_event(j->p, true, "RayClusterNotFound", "Validate", "RayCluster %s/%s set in the "
-               "clusterSelector is not found. It must be created manually", j->ns, name);
+    plan_event(j->p, true, "RayClusterNotFound", "Validate",
+               "RayCluster %s/%s set in the "
+               "clusterSelector is not found. It must be created manually",
+               j->ns, name);
     return plan_error(j->p, "RayCluster %s/%s of the clusterSelector not found", j->ns, name);
 }
 
@@ -118,7 +122,8 @@ int rayjob_ensure_submitter(struct rayjob *j)
     return create(
         j, KIND_JOB, object,
         note(j, false, "CreatedRayJobSubmitter", "Create", "Created", "submitter Job", j->name),
-        note(j, true, "FailedToCreateRayJobSubmitter", "Create", "create", "submitter Job", j->name));
+        note(j, true, "FailedToCreateRayJobSubmitter", "Create", "create", "submitter Job",
+             j->name));
 }
 
 /* The head Service of the job's own name: the cluster's, under other metadata. */
@@ -136,7 +141,8 @@ static yyjson_mut_val *head_service(struct rayjob *j, yyjson_val *cluster)
     json_put_str(doc, labels, LABEL_NODE_TYPE, NODE_HEAD);
     json_put_str(doc, labels, LABEL_IDENTIFIER,
                  name_check_label(&j->p->arena, arena_printf(&j->p->arena, "%s-head", j->name)));
-    if (json_at(cluster, "spec.headGroupSpec.headService") && json_mut_at(made, "metadata.annotations"))
+    if (json_at(cluster, "spec.headGroupSpec.headService") &&
+        json_mut_at(made, "metadata.annotations"))
         json_put(doc, json_mut_get(object, "metadata"), "annotations",
                  json_mut_at(made, "metadata.annotations"));
     json_put(doc, object, "spec", json_mut_get(made, "spec"));
@@ -172,19 +178,19 @@ int rayjob_ensure_service(struct rayjob *j)
         return 0;
     if (!cluster) { /* being created in this very plan */
         yyjson_mut_val *object = new_object(j, KIND_RAYCLUSTER, rayjob_next(j, "rayClusterName"));
-        json_put(j->p->doc, object, "spec", json_thaw(j->p->doc, json_get(j->spec, "rayClusterSpec")));
+        json_put(j->p->doc, object, "spec",
+                 json_thaw(j->p->doc, json_get(j->spec, "rayClusterSpec")));
         unborn = json_freeze(object);
         cluster = json_root(unborn);
     }
     yyjson_mut_val *wanted = head_service(j, cluster);
     old = snap_get(j->s, KIND_SERVICE, j->ns, json_mut_str_at(wanted, "metadata.name", ""));
     if (!old)
-        return create(
-            j, KIND_SERVICE, wanted,
-            note(j, false, "CreatedService", "Create", "Created", "Service",
-                 json_mut_str_at(wanted, "metadata.name", "")),
-            note(j, true, "FailedToCreateService", "Create", "create", "Service",
-                 json_mut_str_at(wanted, "metadata.name", "")));
+        return create(j, KIND_SERVICE, wanted,
+                      note(j, false, "CreatedService", "Create", "Created", "Service",
+                           json_mut_str_at(wanted, "metadata.name", "")),
+                      note(j, true, "FailedToCreateService", "Create", "create", "Service",
+                           json_mut_str_at(wanted, "metadata.name", "")));
     if (!strcmp(json_get_str(json_at(old, "spec.selector"), LABEL_CLUSTER, ""),
                 rayjob_next(j, "rayClusterName")))
         return 0;
@@ -231,7 +237,8 @@ bool rayjob_delete_submitter(struct rayjob *j)
     return delete_child(
         j, KIND_JOB, j->name, "Background",
         note(j, false, "DeletedRayJobSubmitter", "Delete", "Deleted", "submitter Job", j->name),
-        note(j, true, "FailedToDeleteRayJobSubmitter", "Delete", "delete", "submitter Job", j->name));
+        note(j, true, "FailedToDeleteRayJobSubmitter", "Delete", "delete", "submitter Job",
+             j->name));
 }
 
 int rayjob_dash(struct rayjob *j, struct dash_target *ret)

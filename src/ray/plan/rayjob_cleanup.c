@@ -61,8 +61,9 @@ static void suspend_workers(struct rayjob *j)
     a->ns = j->ns;
     a->name = name;
     a->why = "suspend the worker groups of the finished RayJob's cluster";
-    a->ok = (struct note){false, "UpdatedRayCluster", "Update",
-                          arena_printf(&j->p->arena, "Updated RayCluster %s/%s", j->ns, name), false};
+    a->ok =
+        (struct note){false, "UpdatedRayCluster", "Update",
+                      arena_printf(&j->p->arena, "Updated RayCluster %s/%s", j->ns, name), false};
     a->failed = (struct note){
         true, "FailedToUpdateRayCluster", "Update",
         arena_printf(&j->p->arena, "Failed to update RayCluster %s/%s", j->ns, name), true};
@@ -88,7 +89,7 @@ static void carry_out(struct rayjob *j, int policy)
 
 static bool all_suspended(yyjson_val *cluster)
 {
-    json_each (json_at(cluster, "spec.workerGroupSpecs"), group, i, n)
+    json_each(json_at(cluster, "spec.workerGroupSpecs"), group, i, n)
         if (!json_bool_at(group, "suspend", false))
             return false;
     return true;
@@ -120,7 +121,7 @@ static void follow_rules(struct rayjob *j, yyjson_val *rules)
     int64_t next = 0;
     int due = -1;
 
-    json_each (rules, rule, i, n) {
+    json_each(rules, rule, i, n) {
         yyjson_val *condition = json_get(rule, "condition");
         int policy = policy_find(json_get_str(rule, "policy", ""));
         if (policy < 0 || !rule_matches(j, condition))

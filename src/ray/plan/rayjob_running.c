@@ -4,25 +4,24 @@
 
 #include "base/timefmt.h"
 
-#define SUBMITTER_GRACE_SECONDS 30 /* after the submitter ended; upstream has no way to change it */
+#define SUBMITTER_GRACE_SECONDS 30 /* after the submitter ended; upstream has no way to change it  \
+                                    */
 #define CHECK_TIMEOUT_SECONDS 300
 #define GRACE_SECONDS 300
 #define SIDECAR_RESTARTS 2
 
 static const char *clock_text(struct rayjob *j, const char *rfc3339)
 {
-    return strlen(rfc3339) < 19
-               ? rfc3339
-               : arena_printf(&j->p->arena, "%.10s %.8s", rfc3339, rfc3339 + 11);
+    return strlen(rfc3339) < 19 ? rfc3339
+                                : arena_printf(&j->p->arena, "%.10s %.8s", rfc3339, rfc3339 + 11);
 }
 
 /* Ray has ended long ago and the deployment status has not followed. */
 static bool grace_over(struct rayjob *j)
 {
     const char *end = json_str_at(j->status, "rayJobInfo.endTime", "");
-    int64_t grace = ray_env_int(j->s->options,
-                                "RAYJOB_DEPLOYMENT_STATUS_TRANSITION_GRACE_PERIOD_SECONDS",
-                                GRACE_SECONDS);
+    int64_t grace = ray_env_int(
+        j->s->options, "RAYJOB_DEPLOYMENT_STATUS_TRANSITION_GRACE_PERIOD_SECONDS", GRACE_SECONDS);
 
     if (!job_status_is_terminal(j->job_status) || !rayjob_passed(j, end, grace))
         return false;
@@ -79,14 +78,13 @@ static int check_k8s_job(struct rayjob *j, struct submitter *r)
 
     if (!job)
         return plan_error(j->p, "submitter Job %s/%s not found", j->ns, j->name);
-    json_each (json_at(job, "status.conditions"), c, i, n) {
+    json_each(json_at(job, "status.conditions"), c, i, n) {
         bool failed = condition_true(c, "Failed");
         if (failed)
-            submission_failed(j, r,
-                              arena_printf(&j->p->arena,
-                                           "Job submission has failed. Reason: %s. Message: %s",
-                                           json_get_str(c, "reason", ""),
-                                           json_get_str(c, "message", "")));
+            submission_failed(
+                j, r,
+                arena_printf(&j->p->arena, "Job submission has failed. Reason: %s. Message: %s",
+                             json_get_str(c, "reason", ""), json_get_str(c, "message", "")));
         if ((failed || condition_true(c, "Complete")) && !r->finished_at)
             r->finished_at = json_get_str(c, "lastTransitionTime", NULL);
     }
@@ -135,7 +133,7 @@ static int check_sidecar(struct rayjob *j, struct submitter *r)
         rayjob_fail(j, "AppFailed", "Ray head pod not found.");
         return 0;
     }
-    json_each (json_at(head, "status.containerStatuses"), status, i, count)
+    json_each(json_at(head, "status.containerStatuses"), status, i, count)
         if (!strcmp(json_get_str(status, "name", ""), "ray-job-submitter"))
             check_sidecar_status(j, status, r);
     return 0;
@@ -211,9 +209,9 @@ static void set_ms(struct rayjob *j, yyjson_mut_val *info, const char *field, yy
     char text[TIME_TEXT];
 
     if (yyjson_is_int(ms) && yyjson_get_uint(ms))
-        json_put_str(j->p->doc, info, field,
-                     time_rfc3339((int64_t)(yyjson_get_uint(ms) % (INT64_MAX / 1000000)) * 1000000,
-                                  text));
+        json_put_str(
+            j->p->doc, info, field,
+            time_rfc3339((int64_t)(yyjson_get_uint(ms) % (INT64_MAX / 1000000)) * 1000000, text));
 }
 
 static void take_answer(struct rayjob *j, yyjson_val *answer, const struct submitter *sub)

@@ -48,10 +48,16 @@ static void count_end(struct rayjob *j)
 /* The parts of a cluster's status whose change counts as one (spec rayjob §9.2). */
 static bool cluster_status_differs(yyjson_val *a, yyjson_val *b)
 {
-    static const char *const fields[] = {"state", "reason", "readyWorkerReplicas",
-                                         "availableWorkerReplicas", "desiredWorkerReplicas",
-                                         "minWorkerReplicas", "maxWorkerReplicas", "endpoints",
-                                         "head", "conditions"};
+    static const char *const fields[] = {"state",
+                                         "reason",
+                                         "readyWorkerReplicas",
+                                         "availableWorkerReplicas",
+                                         "desiredWorkerReplicas",
+                                         "minWorkerReplicas",
+                                         "maxWorkerReplicas",
+                                         "endpoints",
+                                         "head",
+                                         "conditions"};
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         yyjson_val *x = json_get(a, fields[i]), *y = json_get(b, fields[i]);
