@@ -130,9 +130,11 @@ static const char *more_scenarios(struct arena *a)
                : arena_printf(a, "%s/../shared/conformance/scenarios", root ? root : ".");
 }
 
-/* Single passes and refusals make the moment of a death matter. */
+/* Single passes, refusals and time-outs make the moment of a death matter. */
 static bool counts_passes(yyjson_val *scenario)
 {
+    if (json_bool_at(scenario, "timed", false))
+        return true;
     json_each(json_get(scenario, "steps"), step, i, n)
         if (json_get(step, "pass") || json_get(step, "refuse"))
             return true;
