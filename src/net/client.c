@@ -286,6 +286,18 @@ static struct span add_text(struct buf *b, struct slice s)
     return at;
 }
 
+/* A space or control byte would end the request line: it is sent encoded. */
+void add_target(struct buf *b, const char *path)
+{
+    if (!path || *path != '/')
+        buf_addc(b, '/');
+    for (const char *p = path ? path : ""; *p; p++)
+        if ((unsigned char)*p <= 0x20 || *p == 0x7f)
+            buf_printf(b, "%%%02X", (unsigned char)*p);
+        else
+            buf_addc(b, *p);
+}
+
 static void on_timeout(struct timer *t)
 {
     call_abort(container_of(t, struct http_call, timer), HTTP_CALL_TIMEOUT, "timeout");
@@ -298,7 +310,8 @@ static void copy_request(struct http_client *cl, struct http_call *call,
 
     call->method = add_text(b, slice_of(o->method ? o->method : "GET"));
     call->path = add_text(b, slice_of(cl->url.prefix));
-    call->path.len += add_text(b, slice_of(o->path && *o->path ? o->path : "/")).len;
+    add_target(b, o->path);
+    call->path.len = (uint32_t)b->len - call->path.off;
     for (size_t i = 0; i < o->nfields; i++) {
         if (!http_field_valid(o->fields[i].name, o->fields[i].value))
             continue; /* never lets a value end a line */

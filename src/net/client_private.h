@@ -116,6 +116,7 @@ struct http_client {
 /* client.c */
 void client_release(struct http_client *cl);                /* takes one off cl->refs */
 void add_proxy_auth(struct buf *out, const char *userinfo); /* userinfo may be NULL */
+void add_target(struct buf *b, const char *path);           /* what follows the URL's prefix */
 bool call_has_field(const struct http_call *call, const char *name);
 struct slice call_slice(const struct http_call *call, struct span s);
 void call_done(struct http_call *call, enum http_outcome outcome, const char *error); /* frees it */

@@ -645,10 +645,10 @@ TEST(resolve_and_connect_hooks)
     struct err err;
     char url[64];
     start(&e);
-    snprintf(url, sizeof url, "http://pod.test:%u/echo", e.plain_port);
+    snprintf(url, sizeof url, "http://pod.test:%u/", e.plain_port);
     struct http_client_opts o = {.url = url, .resolve = resolve_pod, .proxy = ""};
     struct http_client *c = http_client_new(&e.loop, &o, &err);
-    get(c, &g, "POST", "?x", SLICE("by name"));
+    get(c, &g, "POST", "echo?x y", SLICE("by name"));
     run_until(&e, &g.done, 1, 5000);
     CHECK_STR(buf_str(&g.data), "by name");
     buf_done(&g.data);
@@ -995,4 +995,87 @@ TEST(server_freed_inside_a_handler)
         http_client_free(c);
         env_done(&e);
     }
+}
+
+TEST(refused_streams_are_sent_again)
+{
+    enum { N = 90 };
+    static struct get g[N];
+    struct env e;
+
+    memset(&srv, 0, sizeof srv);
+    env_init(&e, &(struct http_server_opts){.on_request = serve, .max_streams = 4});
+    struct http_client *c = env_client(&e, true, false);
+    finished = 0;
+    for (int i = 0; i < N; i++) /* all are sent before the server's limit is known */
+        get(c, &g[i], "POST", "/echo", SLICE("once"));
+    run_until(&e, &finished, N, 10000);
+    for (int i = 0; i < N; i++) {
+        CHECK_INT(g[i].outcome, HTTP_CALL_DONE);
+        CHECK_STR(buf_str(&g[i].data), "once");
+        buf_done(&g[i].data);
+    }
+    CHECK_INT(srv.requests, N); /* and each was processed once */
+    http_client_free(c);
+    env_done(&e);
+}
+
+TEST(max_in_flight_queues_in_order)
+{
+    EACH_MODE
+    {
+        struct env e;
+        struct get g[6];
+        struct err err;
+        start(&e);
+        struct http_client_opts o = {.url = m->tls ? e.tls_url : e.plain_url,
+                                     .tls = e.client_tls,
+                                     .http1_only = m->http1,
+                                     .max_in_flight = 2,
+                                     .proxy = ""};
+        struct http_client *c = http_client_new(&e.loop, &o, &err);
+        for (int i = 0; i < 6; i++)
+            get(c, &g[i], "GET", i < 2 ? "/later" : "/echo", (struct slice){0});
+        run_until(&e, &srv.held, 2, 5000);
+        run_ms(&e, 20);
+        CHECK_INT(srv.requests, 2);
+        http_reply(srv.later, 200, "text/plain", SLICE(""));
+        for (int i = 2; i < 6; i++)
+            run_until(&e, &g[i].done, 1, 5000);
+        CHECK_INT(g[0].done + g[1].done, 1);
+        http_client_free(c);
+        env_done(&e);
+    }
+}
+
+TEST(plain_requests_through_a_proxy)
+{
+    struct env e;
+    struct get g;
+    struct err err;
+    struct buf in cleanup(buf_done) = BUF_INIT;
+    char proxy[64];
+    uint16_t port;
+
+    start(&e);
+    int lfd = raw_listen(&port);
+    snprintf(proxy, sizeof proxy, "127.0.0.1:%u", port);
+    setenv("HTTP_PROXY", proxy, 1);
+    struct http_client *c = http_client_new(
+        &e.loop, &(struct http_client_opts){.url = "http://ray.example:8265/p"}, &err);
+    unsetenv("HTTP_PROXY");
+    get(c, &g, "GET", "/x?y", (struct slice){0});
+    int fd = raw_accept(&e, lfd);
+    raw_recv(&e, fd, &in, "\r\n\r\n", 2000);
+    CHECK_STR(buf_str(&in),
+              "GET http://ray.example:8265/p/x?y HTTP/1.1\r\nHost: ray.example:8265\r\n"
+              "User-Agent: manta\r\n\r\n");
+    raw_send(&e, fd, SLICE("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+    run_until(&e, &g.done, 1, 5000);
+    CHECK_STR(buf_str(&g.data), "hi");
+    buf_done(&g.data);
+    close(fd);
+    close(lfd);
+    http_client_free(c);
+    env_done(&e);
 }

@@ -475,8 +475,10 @@ int conn_start_tls(struct conn *c, struct tls *tls, const char *host, const char
 
 void fd_tune(int fd, bool server)
 {
-    static const int one = 1, idle = 30, interval = 10, probes = 3, dead_ms = 60000;
+    static const int one = 1, idle = 30, interval = 10, probes = 3;
     static const int send_buffer = 128 * 1024;
+
+    const int dead_ms = server ? 60000 : 30000;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);

@@ -86,6 +86,6 @@ static inline void conn_timer_stop(struct conn *c)
     hub_timer_stop(c->hub, &c->timer);
 }
 
-void fd_tune(int fd, bool server); /* TCP_NODELAY, keep-alive, dead peer after 60 s, small buffer */
+void fd_tune(int fd, bool server); /* TCP_NODELAY, keep-alive, dead peer after 60 or 30 s */
 
 #endif

@@ -110,7 +110,10 @@ void http_on_close(struct http_req *r,
 
 /* ---- the answer: once whole ---- */
 
-/* Content-Length is set here, Content-Type by the caller's fields. Body and fields are copied. */
+/*
+ * Content-Length, Date and Connection are set here, Content-Type by the caller's fields (at most
+ * 64; one whose value holds a line break is left out). Body and fields are copied.
+ */
 void http_respond(struct http_req *r, int status, const struct http_field *fields, size_t nfields,
                   struct slice body);
 /* The same without a copy; a reference to body is taken. body may be NULL. */

@@ -558,10 +558,10 @@ TEST(websocket_by_hand)
         size_t n;
         int code; /* that we close with */
     } bad[] = {
-        {"\x81\x02hi", 4, 1002},                                /* not masked */
-        {"\x83\x80\0\0\0\0", 6, 1002},                          /* reserved opcode */
-        {"\xc1\x80\0\0\0\0", 6, 1002},                          /* reserved bit */
-        {"\x81\x82\0\0\0\0\xff\xfe", 8, 1007},                  /* not UTF-8 */
+        {"\x81\x02hi", 4, 1002},                                   /* not masked */
+        {"\x83\x80\0\0\0\0", 6, 1002},                             /* reserved opcode */
+        {"\xc1\x80\0\0\0\0", 6, 1002},                             /* reserved bit */
+        {"\x81\x82\0\0\0\0\xff\xfe", 8, 1007},                     /* not UTF-8 */
         {"\x82\xff\0\0\0\0\x7f\xff\xff\xff\0\0\0\0abc", 17, 1009}, /* 2 GB */
     };
 

@@ -203,9 +203,11 @@ static void write_request(struct http_client *cl, struct ws_dial *d, const char 
                           const struct http_field *fields, size_t n, const char *const *protocols)
 {
     struct buf *b = &d->request;
-    autofree char *full = xasprintf("%s%s", cl->url.prefix, path && *path ? path : "/");
+    struct buf target cleanup(buf_done) = BUF_INIT;
 
-    h1_request_head(cl, b, SLICE("GET"), slice_of(full), false);
+    buf_adds(&target, cl->url.prefix);
+    add_target(&target, path);
+    h1_request_head(cl, b, SLICE("GET"), buf_slice(&target), false);
     buf_printf(b,
                "User-Agent: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
