@@ -153,6 +153,7 @@ void kind_validate(struct change *ch)
     struct check c = {.errs = ch->errs, .root = json_root(now), .old_root = ch->old, .change = ch};
     if (row->rules)
         rules_apply(&c, row->rules, c.root, c.old_root, "");
-    if (row->update_rules && ch->old)
+    /* A binding sets what an update may not touch: the node. */
+    if (row->update_rules && ch->old && strcmp(ch->subresource, "binding") != 0)
         rules_apply(&c, row->update_rules, c.root, c.old_root, "");
 }
