@@ -80,7 +80,7 @@ TEST(tls_refuses_nonsense)
         {.cert = c, .key = bad},
         {.cert = c, .key = other},
         {.cert = c, .key = k, .client_ca = bad},
-        {0},
+        {.key = k},
     };
     for (size_t i = 0; i < ARRAY_SIZE(servers); i++)
         CHECK(tls_server_new(&servers[i], &t, &err) < 0);
