@@ -301,8 +301,8 @@ struct status *body_retype(struct request *req, const struct resource *res, yyjs
         st = check_kind(req, res, *obj);
     if (!st)
         st = by_schema(req, res, obj);
-    if (!st || strstr(st->message, "strict decoding error"))
-        return st;
+    if (!st)
+        return NULL;
     json_mut_write(&text, *obj);
     field_invalid_str(&req->errs, "patch", buf_str(&text), st->message);
     return status_invalid(&req->arena, "", "", "", &req->errs);

@@ -4,7 +4,7 @@
  * validates fields (the PATCH operations' parameter fieldValidation), and for the merge keys of
  * strategic merge patches. Descriptions are left out.
  *
- * /openapi/v2 is not served (404): kubectl 1.27 and later does without.
+ * /openapi/v2 names no kind (paths.c): kubectl 1.27 and later needs no more of it.
  */
 #ifndef MANTA_APISERVER_OPENAPI_H
 #define MANTA_APISERVER_OPENAPI_H

@@ -66,6 +66,25 @@ static bool handle_apis(struct request *req, struct slice *part, size_t n)
                                                 arena_strndup(&req->arena, part[2].p, part[2].n)));
 }
 
+/*
+ * An OpenAPI v2 document that names no kind. kubectl asks for it when it meets something that v3 does
+ * not describe (the kind List) and then checks nothing by itself. It wants protobuf (gnostic's
+ * openapi.v2.Document): swagger is field 1, info 2 with title 1 and version 2, paths 8.
+ */
+static bool answer_openapi_v2(struct request *req)
+{
+    static const char binary[] = "\x0a\x03" "2.0" "\x12\x15\x0a\x0a" "Kubernetes" "\x12\x07" "v1.36.0" "\x42\x00";
+    static const char text[] = "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.36.0\"},"
+                               "\"paths\":{},\"definitions\":{}}";
+
+    if (strstr(req->accept, "proto-openapi.spec.v2"))
+        request_bytes(req, 200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+                      (struct slice){binary, sizeof binary - 1});
+    else
+        request_bytes(req, 200, "application/json", slice_of(text));
+    return true;
+}
+
 static bool handle_openapi(struct request *req, struct slice *part, size_t n)
 {
     struct buf b cleanup(buf_done) = BUF_INIT;
@@ -73,6 +92,8 @@ static bool handle_openapi(struct request *req, struct slice *part, size_t n)
     struct crd_schemas schemas = {.api = req->api};
     bool found;
 
+    if (n == 2 && slice_is(part[1], "v2"))
+        return answer_openapi_v2(req);
     if (n < 2 || !slice_is(part[1], "v3"))
         return false;
     if (n == 2) {

@@ -111,7 +111,7 @@ void update_settle(struct request *req, const struct object *old, struct json *o
 /* metadata.name and namespace of a body against the path. */
 struct status *check_body_name(struct request *req, yyjson_mut_val *obj);
 /* Removes it: an event with its last state and a new version. */
-void delete_write(struct request *req, const struct object *old);
+struct object *delete_write(struct request *req, const struct object *old); /* that last state; the caller's */
 
 /* ---- selection.c: label and field selectors of a request ---- */
 struct selector;

@@ -56,6 +56,17 @@ static bool is_time(struct slice s)
     return true;
 }
 
+/* MicroTime is read by one layout: exactly six digits of a second (metav1.RFC3339Micro). */
+static bool has_micros(struct slice s)
+{
+    const char *dot = s.n ? memchr(s.p, '.', s.n) : NULL;
+    size_t digits = 0;
+
+    while (dot && dot + 1 + digits < s.p + s.n && dot[1 + digits] >= '0' && dot[1 + digits] <= '9')
+        digits++;
+    return digits == 6;
+}
+
 static bool is_quantity(yyjson_val *v)
 {
     struct quantity q;
@@ -83,8 +94,9 @@ bool typed_accepts(const struct field *f, yyjson_val *v)
     case FIELD_INT_OR_STRING:
         return yyjson_is_str(v) || integer_between(v, INT32_MIN, INT32_MAX);
     case FIELD_TIME:
-    case FIELD_MICROTIME:
         return yyjson_is_str(v) && is_time(text_of(v));
+    case FIELD_MICROTIME:
+        return yyjson_is_str(v) && is_time(text_of(v)) && has_micros(text_of(v));
     case FIELD_BYTES:
         return yyjson_is_str(v) && is_base64(text_of(v));
     case FIELD_RAW:

@@ -44,7 +44,8 @@ static const struct kind_row rows[] = {
      .defaults = claim_defaults, .hooks = {.prepare = claim_prepare}},
     {"", "persistentvolumes", .rules = volume_rules_pv, .defaults = volume_defaults,
      .hooks = {.prepare = claim_prepare}},
-    {"", "pods", .rules = pod_rules, .update_rules = pod_update_rules, .defaults = pod_defaults,
+    {"", "pods", .rules = pod_rules, .update_rules = pod_update_rules, .status_rules = pod_status_rules,
+     .defaults = pod_defaults,
      .hooks = {.admit = pod_admit, .prepare = pod_prepare, .grace = pod_grace},
      .fields = FIELDS("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
                       "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs",
@@ -147,13 +148,17 @@ void kind_validate(struct change *ch)
 {
     const struct kind_row *row = row_of(ch);
 
-    if (!row || (!row->rules && !row->update_rules) || !strcmp(ch->subresource, "status"))
+    bool status = !strcmp(ch->subresource, "status");
+
+    if (!row || (status ? !row->status_rules : !row->rules && !row->update_rules))
         return;
     struct json *now autojson = json_freeze(ch->obj);
     struct check c = {.errs = ch->errs, .root = json_root(now), .old_root = ch->old, .change = ch};
-    if (row->rules)
+    if (status)
+        rules_apply(&c, row->status_rules, c.root, c.old_root, "");
+    else if (row->rules)
         rules_apply(&c, row->rules, c.root, c.old_root, "");
     /* A binding sets what an update may not touch: the node. */
-    if (row->update_rules && ch->old && strcmp(ch->subresource, "binding") != 0)
+    if (!status && row->update_rules && ch->old && strcmp(ch->subresource, "binding"))
         rules_apply(&c, row->update_rules, c.root, c.old_root, "");
 }

@@ -6,6 +6,7 @@
 #include "apiserver/kinds/pod.h"
 
 #include "base/clock.h"
+#include "base/timefmt.h"
 #include "data/quantity.h"
 
 #include <stdio.h>
@@ -278,8 +279,48 @@ static const char *qos_class(yyjson_mut_val *pod)
     return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
 }
 
+/* podIP is the first of podIPs. */
+static void agree_ips(struct change *ch, yyjson_mut_val *status)
+{
+    const char *ip = json_mut_str_at(status, "podIP", "");
+    const char *first = json_mut_str_at(status, "podIPs.0.ip", "");
+
+    if (*ip && !*first)
+        json_put_str(ch->doc, yyjson_mut_arr_add_obj(ch->doc, json_put_arr(ch->doc, status, "podIPs")), "ip", ip);
+    else if (*first && !*ip)
+        json_put_str(ch->doc, status, "podIP", first);
+}
+
+static void prepare_status(struct change *ch)
+{
+    yyjson_mut_val *status = json_ensure(ch->doc, ch->obj, "status");
+    const char *qos = json_str_at(ch->old, "status.qosClass", "");
+
+    if (*qos)
+        json_put_str(ch->doc, status, "qosClass", qos);
+    agree_ips(ch, status);
+}
+
+/* A pod that is bound is scheduled. */
+static void prepare_binding(struct change *ch)
+{
+    yyjson_mut_val *status = json_ensure(ch->doc, ch->obj, "status");
+    yyjson_mut_val *list = json_mut_get(status, "conditions"), *c;
+    char now[TIME_TEXT];
+
+    c = yyjson_mut_arr_add_obj(ch->doc, list ? list : json_put_arr(ch->doc, status, "conditions"));
+    json_put_str(ch->doc, c, "type", "PodScheduled");
+    json_put_str(ch->doc, c, "status", "True");
+    json_put(ch->doc, c, "lastProbeTime", yyjson_mut_null(ch->doc));
+    json_put_str(ch->doc, c, "lastTransitionTime", time_rfc3339(ch->now, now));
+}
+
 void pod_prepare(struct change *ch)
 {
+    if (!strcmp(ch->subresource, "status"))
+        prepare_status(ch);
+    else if (!strcmp(ch->subresource, "binding"))
+        prepare_binding(ch);
     if (ch->old || *ch->subresource)
         return;
     agree_accounts(ch);

@@ -601,3 +601,19 @@ const struct rule pod_rules[] = {
     {"spec", check_rules, .rules = pod_spec_rules},
     {NULL},
 };
+
+/* Kubernetes names the item, not its member. */
+static void check_pod_ip(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *ip = json_get(s->v, "ip");
+
+    (void)r;
+    if (!is_ip(json_str(ip, "")))
+        field_invalid(c->errs, s->path, ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+}
+
+const struct rule pod_status_rules[] = {
+    {"status.podIPs[]", check_pod_ip},
+    {"status.hostIPs[]", check_pod_ip},
+    {NULL},
+};

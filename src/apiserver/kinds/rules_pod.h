@@ -7,6 +7,7 @@
 extern const struct rule pod_spec_rules[];  /* at a PodSpec */
 extern const struct rule pod_rules[];       /* at a Pod */
 extern const struct rule pod_update_rules[];
+extern const struct rule pod_status_rules[];
 extern const struct rule pod_template_rules[]; /* at a PodTemplateSpec */
 
 check_fn check_pod_requests; /* a container's resources: no request above its limit */

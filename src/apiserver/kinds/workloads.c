@@ -17,6 +17,8 @@ void check_selector_matches(struct check *c, const struct rule *r, const struct 
     bool matches = false;
 
     (void)r;
+    if (!yyjson_is_obj(selector))
+        selector = NULL; /* matches nothing */
     if (selector && selector_from_json(selector, &compiled, NULL) < 0)
         return; /* said by check_label_selector */
     if (selector)

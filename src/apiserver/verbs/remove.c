@@ -212,9 +212,7 @@ static struct status *remove_one(struct request *req, const struct object *old, 
                 (is_namespace(req->res) && yyjson_mut_arr_size(json_mut_at(obj, "spec.finalizers")));
     *ret = (struct removal){.gone = !held && grace == 0};
     if (ret->gone) {
-        ret->object = object_ref(old);
-        if (!req->dry_run)
-            delete_write(req, old);
+        ret->object = req->dry_run ? object_ref(old) : delete_write(req, old);
         return NULL;
     }
     if (!old->terminating || shortens(json_root(j), grace))

@@ -58,18 +58,19 @@ static bool must_stay(const struct resource *res, yyjson_mut_val *obj)
             yyjson_mut_arr_size(json_mut_at(obj, "spec.finalizers")));
 }
 
-void delete_write(struct request *req, const struct object *old)
+struct object *delete_write(struct request *req, const struct object *old)
 {
     struct storage *s = req->api->storage;
     struct json *last autojson = object_parse(old);
     yyjson_mut_doc *doc = request_doc(req);
-    struct object *o autoobject = object_new(s, req->res, storage_next_rv(s), doc, json_thaw(doc, json_root(last)));
+    struct object *o = object_new(s, req->res, storage_next_rv(s), doc, json_thaw(doc, json_root(last)));
 
     storage_write(s, &(struct write){.type = EVENT_DELETED,
                                      .object = o,
                                      .manager = req->manager,
                                      .subresource = req->subresource,
                                      .time = clock_wall_ns()});
+    return o;
 }
 
 static void settle(struct request *req, struct change *ch, const struct object *old)
@@ -78,7 +79,7 @@ static void settle(struct request *req, struct change *ch, const struct object *
 
     if (old->terminating && !must_stay(req->res, ch->obj)) {
         if (!req->dry_run)
-            delete_write(req, old);
+            object_unref(delete_write(req, old));
         request_later_value(req, 200, ch->obj);
     } else if (json_equal(json_root(now), ch->old)) {
         request_later_object(req, 200, old); /* nothing changed: no write, no new version */
