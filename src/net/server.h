@@ -6,8 +6,9 @@
  *     {
  *         http_reply(r, 200, "text/plain", SLICE("hello\n"));
  *     }
- *     struct http_server *s = http_server_new(loop, &(struct http_server_opts){.on_request =
- * hello}); http_server_listen(s, "127.0.0.1", 0, NULL, &listener, err);
+ *     struct http_server_opts o = {.on_request = hello};
+ *     struct http_server *s = http_server_new(loop, &o);
+ *     http_server_listen(s, "127.0.0.1", 0, NULL, &listener, err);
  *
  * Life of a request: on_request gets it once its whole body is there. It may be answered at once or
  * later. http_req stays valid until on_close has run, which happens exactly once for every request
