@@ -132,10 +132,11 @@ struct watches *watches_new(struct apiserver *api);
 void watches_drain(struct watches *w); /* ends every watch in its place */
 void watches_free(struct watches *w);
 
-/* ---- health.c, proxy.c ---- */
+/* ---- health.c, proxy.c, podlog.c ---- */
 bool health_handle(struct request *req); /* /healthz, /livez, /readyz, /version */
 bool health_is_open(const char *path);   /* without authentication */
-void proxy_handle(struct request *req);  /* pods/log, exec, …: to the node's kubelet */
+void proxy_handle(struct request *req);  /* services/NAME/proxy/…, pods/NAME/proxy/… */
+void podlog_handle(struct request *req); /* pods/NAME/log: from the node's kubelet */
 
 /* ---- server.c ---- */
 struct apiserver {

@@ -20,8 +20,22 @@ static bool is_part(const char *subresource)
            strcmp(subresource, "approval") == 0;
 }
 
+static verb_fn *served_apart(const char *subresource)
+{
+    static const struct {
+        const char *name;
+        verb_fn *serve;
+    } table[] = {{"scale", verb_scale}, {"log", podlog_handle}, {"proxy", proxy_handle}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+        if (strcmp(table[i].name, subresource) == 0)
+            return table[i].serve;
+    return NULL;
+}
+
 void request_run(struct request *req)
 {
+    verb_fn *serve;
     const struct subresource *sub = *req->subresource ? resource_sub(req->res, req->subresource) : NULL;
 
     if (!sub && req->res->handle)
@@ -30,8 +44,8 @@ void request_run(struct request *req)
         sub->handle(req);
     else if (!sub && req->res->review && req->verb == VERB_CREATE)
         req->res->review(req);
-    else if (sub && strcmp(sub->name, "scale") == 0)
-        verb_scale(req);
+    else if (sub && (serve = served_apart(sub->name)))
+        serve(req);
     else if (!sub || is_part(sub->name))
         verbs[req->verb](req);
     else
