@@ -5,6 +5,8 @@ static const struct controller *const all[] = {
     &serviceaccount_controller,
     &root_ca_controller,
     &gc_controller,
+    &endpoints_controller,
+    &endpointslice_controller,
     &job_controller,
     &ttl_controller,
 };
