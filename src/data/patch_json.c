@@ -133,15 +133,15 @@ static int find_place(struct patcher *p, const char *member, struct place *ret)
 
 static size_t mut_depth(yyjson_mut_val *v)
 {
-    size_t idx, max, deepest = 0;
+    size_t idx, max, deepest = 0, inner;
     yyjson_mut_val *key, *val;
 
     if (yyjson_mut_is_obj(v)) {
         yyjson_mut_obj_foreach(v, idx, max, key, val)
-            deepest = MAX(deepest, mut_depth(val));
+            deepest = (inner = mut_depth(val)) > deepest ? inner : deepest; /* MAX would count twice */
     } else if (yyjson_mut_is_arr(v)) {
         yyjson_mut_arr_foreach(v, idx, max, val)
-            deepest = MAX(deepest, mut_depth(val));
+            deepest = (inner = mut_depth(val)) > deepest ? inner : deepest;
     } else {
         return 0;
     }
