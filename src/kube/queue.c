@@ -30,6 +30,7 @@ struct queue {
     struct fifo ready, low;
     VEC(struct item *) heap; /* by due_ns */
     size_t running;
+    size_t lent; /* of them, keys that wait and do not count */
     bool paused;
 };
 
@@ -176,7 +177,7 @@ static void on_timer(uv_timer_t *t);
 
 static bool can_start(const struct queue *q)
 {
-    return !q->paused && q->running < q->opts.concurrency && q->ready.n + q->low.n;
+    return !q->paused && q->running < q->opts.concurrency + q->lent && q->ready.n + q->low.n;
 }
 
 /* Timers of the loop are in milliseconds: rounded up, so that none fires early. */
@@ -319,6 +320,12 @@ void queue_done(struct queue *q, const char *key, enum queue_result result, int6
         queue_add_after(q, i->key, after_ns);
     }
     forget_if_idle(q, i);
+    schedule(q);
+}
+
+void queue_lend(struct queue *q, int places)
+{
+    q->lent -= (size_t)places;
     schedule(q);
 }
 

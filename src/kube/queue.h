@@ -36,6 +36,10 @@ enum queue_result {
 };
 void queue_done(struct queue *q, const char *key, enum queue_result result, int64_t after_ns);
 
+/* A running key that waits for somebody slow gives its place to another meanwhile: -1, and takes it back
+ * with +1. */
+void queue_lend(struct queue *q, int places);
+
 void queue_pause(struct queue *q, bool paused); /* paused: adds are kept, nothing is started */
 size_t queue_depth(const struct queue *q);      /* ready, not running */
 size_t queue_running(const struct queue *q);

@@ -91,6 +91,29 @@ TEST(concurrency_and_priority)
     teardown(&loop);
 }
 
+TEST(lent_places)
+{
+    uv_loop_t loop;
+
+    setup(&loop, 1, false);
+    queue_add(q, "a");
+    queue_add(q, "b");
+    queue_add(q, "c");
+    turn(&loop);
+    CHECK_STR(order, "a");
+    queue_lend(q, -1); /* a waits */
+    turn(&loop);
+    CHECK_STR(order, "ab");
+    queue_lend(q, 1);
+    queue_done(q, "a", QUEUE_FORGET, 0);
+    turn(&loop);
+    CHECK_STR(order, "ab");
+    queue_done(q, "b", QUEUE_FORGET, 0);
+    turn(&loop);
+    CHECK_STR(order, "abc");
+    teardown(&loop);
+}
+
 TEST(paused)
 {
     uv_loop_t loop;

@@ -35,14 +35,12 @@ struct pass {
     char *dash_error;
     uint8_t entropy[32];
     uint32_t attempt;
-    void (*on_end)(void *ctx, enum pass_result result, int64_t again_ns);
-    void *ctx;
+    struct act_watcher watcher;
 };
 
 static void end(struct pass *p, enum pass_result result, int64_t again_ns)
 {
-    void (*on_end)(void *, enum pass_result, int64_t) = p->on_end;
-    void *ctx = p->ctx;
+    struct act_watcher w = p->watcher;
 
     plan_done(&p->first);
     plan_done(&p->second);
@@ -57,7 +55,7 @@ static void end(struct pass *p, enum pass_result result, int64_t again_ns)
     free(p->ns);
     free(p->name);
     free(p);
-    on_end(ctx, result, again_ns);
+    w.on_end(w.ctx, result, again_ns);
 }
 
 /* ---- planning ---- */
@@ -119,12 +117,19 @@ static void plan_first(struct pass *p);
 
 /* ---- the dashboard's answer, then the plan anew ---- */
 
+static void waits(struct pass *p, bool begins)
+{
+    if (p->watcher.on_wait && !p->a->stopping)
+        p->watcher.on_wait(p->watcher.ctx, begins ? -1 : 1);
+}
+
 static void on_answer(void *ctx, const struct dash_answer *answer)
 {
     struct pass *p = ctx;
     struct dash_answer kept = *answer;
     enum dash_ask ask = p->first.ask;
 
+    waits(p, false);
     if (p->a->stopping) {
         end(p, PASS_ABANDONED, 0);
         return;
@@ -144,6 +149,7 @@ static void on_answer(void *ctx, const struct dash_answer *answer)
 
 static void ask(struct pass *p)
 {
+    waits(p, true);
     dash_send(p->a->dash,
               &(struct dash_request){.what = p->first.ask == ASK_JOB ? DASH_GET_JOB : DASH_GET_SERVE,
                                      .target = p->first.dash,
@@ -439,6 +445,7 @@ static void on_dash(void *ctx, const struct dash_answer *answer)
 {
     struct pass *p = ctx;
 
+    waits(p, false);
     if (p->a->stopping)
         end(p, PASS_ABANDONED, 0);
     else if (answer->state == DASH_OK)
@@ -484,6 +491,7 @@ static void send_dash(struct pass *p, const struct action *act)
     if (act->body)
         json_mut_write(&body, act->body);
     r.body = buf_slice(&body);
+    waits(p, true);
     dash_send(p->a->dash, &r);
 }
 
@@ -560,7 +568,7 @@ static void perform(struct pass *p)
 }
 
 void act_run(struct actor *a, const struct planner *planner, const char *ns, const char *name,
-             void (*on_end)(void *ctx, enum pass_result result, int64_t again_ns), void *ctx)
+             const struct act_watcher *watcher)
 {
     struct pass *p = xnew(struct pass);
 
@@ -568,8 +576,7 @@ void act_run(struct actor *a, const struct planner *planner, const char *ns, con
     p->planner = planner;
     p->ns = xstrdup(ns);
     p->name = xstrdup(name);
-    p->on_end = on_end;
-    p->ctx = ctx;
+    p->watcher = *watcher;
     p->attempt = a->attempts++;
     rand_bytes(p->entropy, sizeof p->entropy);
     plan_init(&p->first);

@@ -35,7 +35,13 @@ enum pass_result {
 };
 
 /* Runs a pass over ns/name. on_end comes once, perhaps before the function returns. */
+/* on_wait (may be NULL) tells when the pass begins (-1) and ends (+1) to wait for a dashboard. */
+struct act_watcher {
+    void (*on_end)(void *ctx, enum pass_result result, int64_t again_ns);
+    void (*on_wait)(void *ctx, int places);
+    void *ctx;
+};
 void act_run(struct actor *a, const struct planner *planner, const char *ns, const char *name,
-             void (*on_end)(void *ctx, enum pass_result result, int64_t again_ns), void *ctx);
+             const struct act_watcher *watcher);
 
 #endif

@@ -177,7 +177,7 @@ static void start(const char *how)
 static void run(const struct planner *planner)
 {
     result = -1;
-    act_run(&a, planner, "ns", "c", on_end, NULL);
+    act_run(&a, planner, "ns", "c", &(struct act_watcher){.on_end = on_end});
     FAKE_UNTIL(result >= 0);
     FAKE_UNTIL(recorder_queued(a.recorder) == 0);
 }
@@ -269,7 +269,7 @@ TEST(abandoned_at_the_end)
 {
     start("well");
     result = -1;
-    act_run(&a, &head_planner, "ns", "c", on_end, NULL);
+    act_run(&a, &head_planner, "ns", "c", &(struct act_watcher){.on_end = on_end});
     stop();
     CHECK_INT(result, PASS_ABANDONED);
 }

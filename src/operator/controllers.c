@@ -6,9 +6,12 @@
 #include "kube/queue.h"
 #include "operator/metrics.h"
 
+#include <malloc.h>
 #include <string.h>
 
-#define KEYS_AT_ONCE 64 /* keys of one kind under way: passes wait for answers, not for the CPU */
+/* Keys of one kind under way. Enough to keep the API server busy; each holds its plan in memory. Passes
+ * that wait for a dashboard do not count. */
+#define KEYS_AT_ONCE 16
 
 /* Which updates of the object itself wake its controller. */
 enum predicate {
@@ -16,6 +19,9 @@ enum predicate {
     SPEC_OR_WORDS, /* generation, labels or annotations differ */
     SPEC_ONLY,     /* generation differs */
 };
+
+/* After a burst of passes the memory they used goes back to the kernel, once it is this quiet. */
+#define QUIET_MS 500
 
 #define OWNS_END KIND_COUNT
 
@@ -47,6 +53,7 @@ struct controllers {
     struct actor *a;
     struct controller list[ARRAY_SIZE(rows)];
     size_t n;
+    uv_timer_t *quiet;
 };
 
 /* One pass under way. */
@@ -81,6 +88,11 @@ static bool is_on(const struct actor *a, const struct controller_row *row)
     return row->gate < 0 || ray_feature(a->options, (enum ray_feature)row->gate);
 }
 
+static void on_quiet(unused uv_timer_t *t)
+{
+    malloc_trim(0);
+}
+
 static void on_end(void *ctx, enum pass_result result, int64_t again_ns)
 {
     struct running *r = ctx;
@@ -92,9 +104,17 @@ static void on_end(void *ctx, enum pass_result result, int64_t again_ns)
             map_put(&r->c->waiting, r->key, r->c);
         queue_done(r->c->queue, r->key, result == PASS_FAILED ? QUEUE_RETRY : QUEUE_FORGET,
                    result == PASS_DONE ? again_ns : 0);
+        uv_timer_start(r->c->all->quiet, on_quiet, QUIET_MS, 0);
     }
     free(r->key);
     free(r);
+}
+
+static void on_wait(void *ctx, int places)
+{
+    struct running *r = ctx;
+
+    queue_lend(r->c->queue, places);
 }
 
 /* An object that killed its workers: it is told once, and left alone until it changes. */
@@ -134,7 +154,8 @@ static void on_run(void *ctx, const char *key)
     r->key = xstrdup(key);
     r->started = clock_mono_ns();
     metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(c->queue), metric_name(c));
-    act_run(c->all->a, c->row->planner, ns, slash + 1, on_end, r);
+    act_run(c->all->a, c->row->planner, ns, slash + 1,
+            &(struct act_watcher){.on_end = on_end, .on_wait = on_wait, .ctx = r});
 }
 
 struct controllers *controllers_new(struct actor *a)
@@ -142,6 +163,8 @@ struct controllers *controllers_new(struct actor *a)
     struct controllers *all = xnew(struct controllers);
 
     all->a = a;
+    all->quiet = xnew(uv_timer_t);
+    uv_timer_init(a->loop, all->quiet);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct controller *c = &all->list[all->n];
         if (!is_on(a, &rows[i]))
@@ -180,10 +203,17 @@ void controllers_start(struct controllers *all)
     }
 }
 
+static void free_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
 void controllers_free(struct controllers *all)
 {
     if (!all)
         return;
+    uv_timer_stop(all->quiet);
+    uv_close((uv_handle_t *)all->quiet, free_handle);
     for (size_t i = 0; i < all->n; i++) {
         queue_free(all->list[i].queue);
         map_done(&all->list[i].waiting);
