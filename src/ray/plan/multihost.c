@@ -189,7 +189,7 @@ static const char *replica_name(struct pass *x, struct sets *s, const char *grou
     char suffix[NAME_SUFFIX + 1];
 
     for (int i = 0;; i++) {
-        name_suffix(arena_printf(x->a, "%s %s %d %u %s %d", x->c.uid, group, index, x->s->attempt,
+        name_suffix(arena_printf(x->a, "replica %s %s %d %u %s %d", x->c.uid, group, index, x->s->attempt,
                                  json_str_at(x->c.obj, "metadata.resourceVersion", ""), i),
                     suffix);
         name = arena_printf(x->a, "%s%s", base, suffix);
