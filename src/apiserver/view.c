@@ -142,6 +142,10 @@ void view_list_close(const struct view *v, const struct resource *res, const str
     buf_adds(out, "}}\n");
 }
 
+/* A scale has columns of its own, whatever it is the scale of. */
+static const struct resource scale = {
+    .group = "autoscaling", .version = "v1", .plural = "scales", .kind = "Scale", .built_in = true};
+
 /* A Table of one row. */
 static void add_small_table(const struct view *v, const struct resource *res, yyjson_val *root, bool columns,
                             struct buf *out)
@@ -162,6 +166,8 @@ static void add_small_table(const struct view *v, const struct resource *res, yy
 static void add_value(const struct view *v, const struct resource *res, yyjson_val *root, bool columns,
                       struct buf *out)
 {
+    if (!res && !strcmp(json_get_str(root, "kind", ""), "Scale"))
+        res = &scale;
     if (v->rep == REP_TABLE && res)
         add_small_table(v, res, root, columns, out);
     else if (v->rep == REP_PARTIAL)

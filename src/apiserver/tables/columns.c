@@ -136,6 +136,9 @@ static const struct column stateful_sets[] = {
     AGE,
     CONTAINERS("spec.template.spec.containers"),
 };
+static const struct column scales[] = {
+    NAME, INT("Desired", "spec.replicas"), INT("Available", "status.replicas"), AGE,
+};
 static const struct column daemon_sets[] = {
     NAME,
     INT("Desired", "status.desiredNumberScheduled"), INT("Current", "status.currentNumberScheduled"),
@@ -317,6 +320,7 @@ static const struct printer printers[] = {
     ROW("apps", "replicasets", replicas),
     ROW("apps", "statefulsets", stateful_sets),
     ROW("autoscaling", "horizontalpodautoscalers", autoscalers),
+    ROW("autoscaling", "scales", scales),
     ROW("batch", "cronjobs", cron_jobs),
     ROW("batch", "jobs", jobs),
     ROW("certificates.k8s.io", "certificatesigningrequests", requests),
