@@ -88,7 +88,6 @@ static const struct kind_defaults container[] = {
     {"terminationMessagePath", "\"/dev/termination-log\""},
     {"terminationMessagePolicy", "\"File\""},
     {"", .fn = pull_policy},
-    {"securityContext.procMount", "\"Default\"", .zero = true},
     {NULL},
 };
 
