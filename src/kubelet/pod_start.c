@@ -278,6 +278,12 @@ static void put_mount(yyjson_mut_doc *doc, yyjson_mut_val *arr, const char *sour
         json_put_bool(doc, m, "readOnly", true);
 }
 
+static bool path_below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+    return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
 static int put_private(const struct ctr *c, yyjson_mut_doc *doc, yyjson_mut_val *arr,
                        struct err *err)
 {
@@ -294,6 +300,10 @@ static int put_private(const struct ctr *c, yyjson_mut_doc *doc, yyjson_mut_val 
             return r;
         put_mount(doc, arr, full, places[i].target, false);
     }
+    /* An environment under one of these places would be hidden by it. */
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+        if (c->image_path && path_below(c->image_path, places[i].target))
+            put_mount(doc, arr, c->image_path, c->image_path, true);
     autofree char *hosts = xasprintf("%s/hosts", c->pod->dir);
     autofree char *resolv = xasprintf("%s/resolv.conf", c->pod->dir);
     put_mount(doc, arr, hosts, "/etc/hosts", false);
