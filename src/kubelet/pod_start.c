@@ -215,14 +215,53 @@ static void recover_container(struct ctr *c)
              json_get_str(json_root(start), "startedAt", ""));
 }
 
+static yyjson_val *reported_status(const struct ctr *c)
+{
+    const char *list = c->init ? "initContainerStatuses" : "containerStatuses";
+
+    json_each(json_get(json_get(json_root(c->pod->object), "status"), list), item, i, n)
+        if (strcmp(json_get_str(item, "name", ""), c->name) == 0)
+            return item;
+    return NULL;
+}
+
+/*
+ * The directory is gone (the machine was restarted, or everything was taken down) but the API
+ * server remembers runs: those that ended keep their end, the others were lost.
+ */
+static void recover_from_status(struct ctr *c)
+{
+    yyjson_val *status = reported_status(c), *end = json_at(status, "state.terminated");
+
+    if (!json_get(status, "containerID"))
+        return;
+    c->attempt = (int)json_int_at(status, "restartCount", 0);
+    c->phase = CTR_RUNNING;
+    snprintf(c->started_at, sizeof c->started_at, "%s",
+             json_str_at(status, "state.running.startedAt", ""));
+    if (!end) {
+        ctr_lost(c);
+        return;
+    }
+    yyjson_mut_doc *doc automut = json_mut_new();
+    yyjson_mut_val *state = json_thaw(doc, end);
+    json_put_int(doc, state, "attempt", c->attempt);
+    json_put_str(doc, state, "state", "exited");
+    struct json *frozen autojson = json_freeze(state);
+    ctr_shim_state(c, json_root(frozen));
+}
+
 void pod_recover(struct pod *p)
 {
     autofree char *path = xasprintf("%s/sandbox.json", p->dir);
     struct buf b cleanup(buf_done) = BUF_LIMIT(1 << 20);
     struct json *box autojson = NULL;
 
-    if (file_read(path, &b, NULL) < 0 || json_parse(buf_slice(&b), &box, NULL) < 0)
+    if (file_read(path, &b, NULL) < 0 || json_parse(buf_slice(&b), &box, NULL) < 0) {
+        for (size_t i = 0; i < p->ctrs.n; i++)
+            recover_from_status(p->ctrs.v[i]);
         return;
+    }
     snprintf(p->ip, sizeof p->ip, "%s", json_get_str(json_root(box), "ip", p->ip));
     for (size_t i = 0; i < p->ctrs.n; i++)
         recover_container(p->ctrs.v[i]);
