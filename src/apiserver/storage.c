@@ -116,10 +116,19 @@ void storage_drop_resource(struct storage *s, const struct resource *res)
     stored->store = NULL;
 }
 
+/* The resources live on without us, and may be gone before our handles are closed. */
+static void let_go(struct storage *s)
+{
+    for (struct map_item *i = map_next(&s->kinds, NULL); i; i = map_next(&s->kinds, i)) {
+        struct stored_kind *k = i->value;
+        if (k->res)
+            ((struct resource *)k->res)->store = NULL;
+        k->res = NULL;
+    }
+}
+
 static void kind_free(struct stored_kind *k)
 {
-    if (k->res)
-        ((struct resource *)k->res)->store = NULL;
     keyindex_done(&k->objects);
     free(k->group);
     free(k->plural);
@@ -505,6 +514,7 @@ void storage_close(struct storage *s)
     if (!s)
         return;
     if (!s->writer) { /* it never opened */
+        let_go(s);
         if (s->db.path)
             db_close(&s->db, false);
         storage_free(s);
@@ -517,6 +527,7 @@ void storage_close(struct storage *s)
     } while (writer_busy(s->writer));
     while (s->checkpointing)
         uv_run(s->opts.loop, UV_RUN_ONCE);
+    let_go(s);
     s->closing = true;
     writer_free(s->writer);
     db_close(&s->db, true);
