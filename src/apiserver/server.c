@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #define DRAIN_MS 3000
@@ -181,6 +182,14 @@ static void copy_options(struct apiserver *api, const struct apiserver_options *
     };
 }
 
+/* Big bodies and documents go back to the kernel when they are freed, and one heap serves all threads. */
+static void tune_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+    mallopt(M_ARENA_MAX, 1);
+}
+
 int apiserver_new(const struct apiserver_options *opts, uv_loop_t *loop, struct apiserver **ret,
                   struct err *err)
 {
@@ -188,6 +197,7 @@ int apiserver_new(const struct apiserver_options *opts, uv_loop_t *loop, struct 
     char host[256];
     uint16_t port = 0;
 
+    tune_malloc();
     api->loop = loop;
     copy_options(api, opts);
     registry_init(&api->registry);
