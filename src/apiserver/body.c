@@ -110,10 +110,9 @@ static struct status *cannot_handle(struct request *req, const struct resource *
 }
 
 /* What is absent is what the path says. */
-static struct status *check_kind(struct request *req, const struct resource *res, yyjson_mut_val *obj)
+static struct status *check_kind(struct request *req, const struct resource *res, const char *kind,
+                                 const char *version)
 {
-    const char *kind = json_mut_str_at(obj, "kind", ""), *version = json_mut_str_at(obj, "apiVersion", "");
-
     if (*version && strcmp(version, res->api_version) != 0 && !res->built_in)
         return status_new(&req->arena, ERR_BAD_REQUEST,
                           "the API version in the data (%s) does not match the expected API version (%s)", version,
@@ -124,9 +123,13 @@ static struct status *check_kind(struct request *req, const struct resource *res
 
         return cannot_handle(req, res, *kind ? kind : res->kind, *version ? version : res->api_version, why);
     }
+    return NULL;
+}
+
+static void put_kind(struct request *req, const struct resource *res, yyjson_mut_val *obj)
+{
     json_put_str(request_doc(req), obj, "kind", res->kind);
     json_put_str(request_doc(req), obj, "apiVersion", res->api_version);
-    return NULL;
 }
 
 /* ---- unknown and repeated fields ---- */
@@ -212,14 +215,13 @@ static void drop_repeated(struct problems *p, yyjson_mut_val *v, struct buf *pat
 /* ---- built-in kinds ---- */
 
 /* Through the type: what Go would keep, in its order. */
-static struct status *retype(struct request *req, const struct resource *res, yyjson_mut_val **obj,
-                             struct problems *p)
+static struct status *retype(struct request *req, const struct resource *res, yyjson_val *in,
+                             yyjson_mut_val **obj, struct problems *p)
 {
-    struct json *in autojson = json_freeze(*obj);
     struct err err = {0};
 
-    typed_check(res->type, json_root(in), on_problem, p);
-    if (!p->wrong && typed_copy(res->type, request_doc(req), json_root(in), 0, obj, &err) < 0)
+    typed_check(res->type, in, on_problem, p);
+    if (!p->wrong && typed_copy(res->type, request_doc(req), in, 0, obj, &err) < 0)
         p->wrong = arena_strdup(&req->arena, err.msg);
     return p->wrong ? cannot_handle(req, res, res->kind, res->api_version, p->wrong) : NULL;
 }
@@ -256,15 +258,35 @@ static struct status *prune(struct request *req, const struct resource *res, yyj
 
 /* ---- both ---- */
 
-static struct status *by_schema(struct request *req, const struct resource *res, yyjson_mut_val **obj)
+static struct status *check_strict(struct request *req, const struct resource *res, struct problems *p)
+{
+    if (!p->strict.len || req->field_validation != VALIDATE_STRICT)
+        return NULL;
+    if (res->built_in)
+        return cannot_handle(req, res, res->kind, res->api_version,
+                             arena_printf(&req->arena, "strict decoding error: %s", p->strict.data));
+    return status_new(&req->arena, ERR_BAD_REQUEST, "strict decoding error: %s", p->strict.data);
+}
+
+/* From a parsed body to the tree that the hooks get. in is an object, or something empty. */
+static struct status *by_schema(struct request *req, const struct resource *res, yyjson_val *in,
+                                yyjson_mut_val **obj)
 {
     struct problems p = {.req = req};
-    struct status *st = res->type ? retype(req, res, obj, &p) : prune(req, res, *obj, &p);
+    struct status *st = check_kind(req, res, json_get_str(in, "kind", ""), json_get_str(in, "apiVersion", ""));
 
-    if (!st && p.strict.len && req->field_validation == VALIDATE_STRICT)
-        st = res->built_in ? cannot_handle(req, res, res->kind, res->api_version,
-                                           arena_printf(&req->arena, "strict decoding error: %s", p.strict.data))
-                           : status_new(&req->arena, ERR_BAD_REQUEST, "strict decoding error: %s", p.strict.data);
+    if (st)
+        return st;
+    if (res->type) {
+        st = retype(req, res, in, obj, &p);
+    } else {
+        *obj = yyjson_is_obj(in) ? json_thaw(request_doc(req), in) : yyjson_mut_obj(request_doc(req));
+        st = prune(req, res, *obj, &p);
+    }
+    if (!st)
+        st = check_strict(req, res, &p);
+    if (!st)
+        put_kind(req, res, *obj);
     buf_done(&p.strict);
     return st;
 }
@@ -272,38 +294,23 @@ static struct status *by_schema(struct request *req, const struct resource *res,
 struct status *body_object(struct request *req, const struct resource *res, yyjson_mut_val **ret)
 {
     struct json *j autojson = NULL;
-    struct status *st = NULL;
-    yyjson_mut_val *obj;
+    struct status *st = req->value ? NULL : parse(req, res->kind, &j);
 
-    if (!req->value)
-        st = parse(req, res->kind, &j);
     if (st)
         return st;
-    obj = json_thaw(request_doc(req), req->value ? req->value : json_root(j));
-    if (!yyjson_mut_is_obj(obj))
-        obj = yyjson_mut_obj(request_doc(req)); /* null is an empty object */
-    st = check_kind(req, res, obj);
-    if (!st)
-        st = by_schema(req, res, &obj);
-    *ret = obj;
-    return st;
+    yyjson_val *root = req->value ? req->value : json_root(j);
+    return by_schema(req, res, yyjson_is_obj(root) ? root : NULL, ret);
 }
 
 struct status *body_retype(struct request *req, const struct resource *res, yyjson_mut_val **obj)
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
-    struct status *st = NULL;
+    struct json *in autojson = json_freeze(*obj);
+    struct status *st = by_schema(req, res, json_root(in), obj);
 
-    if (res->built_in && (strcmp(json_mut_str_at(*obj, "kind", res->kind), res->kind) != 0 ||
-                          strcmp(json_mut_str_at(*obj, "apiVersion", res->api_version), res->api_version) != 0))
-        st = status_new(&req->arena, ERR_BAD_REQUEST, "kind and apiVersion cannot be patched");
-    if (!st)
-        st = check_kind(req, res, *obj);
-    if (!st)
-        st = by_schema(req, res, obj);
-    if (!st)
-        return NULL;
-    json_mut_write(&text, *obj);
+    if (!st || strstr(st->message, "strict decoding error"))
+        return st;
+    json_write(&text, json_root(in));
     field_invalid_str(&req->errs, "patch", buf_str(&text), st->message);
     return status_invalid(&req->arena, "", "", "", &req->errs);
 }

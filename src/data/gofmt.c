@@ -155,13 +155,33 @@ static void json_ascii(struct buf *b, char c, bool html)
         buf_addc(b, c);
 }
 
+/* How many bytes from the start of s are written as they are. */
+static size_t plain_run(struct slice s, bool html)
+{
+    size_t n = 0;
+
+    for (; n < s.n; n++) {
+        unsigned char c = (unsigned char)s.p[n];
+
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || (html && (c == '<' || c == '>' || c == '&')))
+            break;
+    }
+    return n;
+}
+
 void go_json_string(struct buf *b, struct slice s, bool html)
 {
     buf_addc(b, '"');
     while (s.n) {
         uint32_t c = 0;
-        size_t len = 1;
+        size_t len = plain_run(s, html);
 
+        buf_add(b, s.p, len);
+        s.p += len;
+        s.n -= len;
+        if (!s.n)
+            break;
+        len = 1;
         if ((unsigned char)*s.p < 0x80) {
             json_ascii(b, *s.p, html);
         } else {
