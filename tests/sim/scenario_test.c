@@ -210,3 +210,38 @@ TEST(recorded_facts)
 
     each_scenario(more_scenarios(&a), check_facts);
 }
+
+static size_t count_pods(struct sim *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->world.objects.n; i++)
+        n += fixture_kind(json_root(s->world.objects.v[i])) == KIND_POD;
+    return n;
+}
+
+/* A pass makes a part of a large group and asks to go on at once. */
+TEST(rc_051_six_hundred_workers)
+{
+    static const char text[] =
+        "{\"apiVersion\":\"ray.io/"
+        "v1\",\"kind\":\"RayCluster\",\"metadata\":{\"name\":\"demo\"},\"spec\":{"
+        "\"headGroupSpec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"h\"}]}}},"
+        "\"workerGroupSpecs\":[{\"groupName\":\"g\",\"replicas\":600,\"template\":{\"spec\":{"
+        "\"containers\":[{\"name\":\"w\"}]}}}]}}";
+    struct arena a cleanup(arena_done) = {0};
+    struct json *cluster autojson = NULL;
+    struct sim s;
+    int64_t wait = 0;
+    bool error;
+
+    sim_init(&s, fixture_options(&a, NULL));
+    CHECK(json_parse(slice_of(text), &cluster, NULL) == 0);
+    sim_apply(&s, json_root(cluster));
+    sim_pass(&s, &raycluster_planner, "ns", "demo", &wait, &error);
+    CHECK_INT(count_pods(&s), 257);
+    CHECK_INT(wait, 1);
+    sim_settle(&s);
+    CHECK_INT(count_pods(&s), 601);
+    sim_done(&s);
+}

@@ -189,7 +189,8 @@ static const char *replica_name(struct pass *x, struct sets *s, const char *grou
     char suffix[NAME_SUFFIX + 1];
 
     for (int i = 0;; i++) {
-        name_suffix(arena_printf(x->a, "replica %s %s %d %u %s %d", x->c.uid, group, index, x->s->attempt,
+        name_suffix(arena_printf(x->a, "replica %s %s %d %u %s %d", x->c.uid, group, index,
+                                 x->s->attempt,
                                  json_str_at(x->c.obj, "metadata.resourceVersion", ""), i),
                     suffix);
         name = arena_printf(x->a, "%s%s", base, suffix);
@@ -206,8 +207,12 @@ static bool create_missing(struct pass *x, struct worker_group *g, struct sets *
         return false;
     worker_template(x, g);
     for (; n > 0; n--, index++) {
+        int64_t room = (int64_t)worker_room(x, n * hosts);
         struct replica r = {0};
 
+        /* A replica is made whole, be it larger than the room of a pass. */
+        if (room < hosts && (!room || x->creates))
+            break;
         while (index_used(s, index))
             index++;
         r.index = index;

@@ -15,7 +15,12 @@ struct pass {
     yyjson_val **pods; /* all of the cluster's that carry a node type, by name */
     size_t n_pods;
     const char *hash; /* of the spec, once somebody asked */
+    size_t creates;   /* worker pods made in this pass */
 };
+
+/* Worker pods that one pass makes at most, since their bodies are held at once and other clusters
+ * have their turn between passes. What is missing comes in the next one. */
+#define CREATES_MAX 256
 
 #define REQUEUE_NS (2 * INT64_C(1000000000)) /* upstream's DefaultRequeueDuration */
 

@@ -137,7 +137,9 @@ static void finish_cluster(struct snapshot *s, const struct outcome *o, struct p
     if (write)
         write_status(&x, status);
     p->error = error ? error : trouble;
-    if (p->error || write)
+    if (!p->error && o->plan->requeue_ns)
+        p->requeue_ns = o->plan->requeue_ns;
+    else if (p->error || write)
         p->requeue_ns = REQUEUE_NS;
     else
         p->requeue_ns = seconds > 0 ? seconds * INT64_C(1000000000) : 0;

@@ -16,17 +16,18 @@ struct rayjob {
     struct plan *p;
     yyjson_val *object, *spec, *status;
     const char *ns, *name, *uid;
-    const char *mode;           /* spec.submissionMode */
-    const char *job_status;     /* status.jobStatus, "" when absent */
-    const char *deployment;     /* status.jobDeploymentStatus, "" when absent */
-    yyjson_mut_val *next;       /* the new status, a copy of the old to begin with */
-    yyjson_mut_val *edited;     /* the object with its finalizer added, or NULL */
-    yyjson_val *cluster;        /* its RayCluster, NULL until looked up or when absent */
+    const char *mode;       /* spec.submissionMode */
+    const char *job_status; /* status.jobStatus, "" when absent */
+    const char *deployment; /* status.jobDeploymentStatus, "" when absent */
+    yyjson_mut_val *next;   /* the new status, a copy of the old to begin with */
+    yyjson_mut_val *edited; /* the object with its finalizer added, or NULL */
+    yyjson_val *cluster;    /* its RayCluster, NULL until looked up or when absent */
 };
 
 void rayjob_init(struct rayjob *j, struct snapshot *s, struct plan *p);
 
-/* validate/rayjob.c and validate/rayjob_rules.c: NULL when fine, else the error's text (in the arena) and the event's reason. */
+/* validate/rayjob.c and validate/rayjob_rules.c: NULL when fine, else the error's text (in the
+ * arena) and the event's reason. */
 const char *rayjob_invalid(struct rayjob *j, const char **ret_reason);
 const char *rayjob_bad_rules(struct rayjob *j, yyjson_val *rules);
 
@@ -69,7 +70,8 @@ bool rayjob_delete_submitter(struct rayjob *j);
 /* rayjob_cleanup.c: what follows Complete and Failed. */
 void rayjob_after_end(struct rayjob *j);
 
-/* build/submit_json.c: the body of POST /api/jobs/ in HTTPMode; NULL and an error's text if there is none. */
+/* build/submit_json.c: the body of POST /api/jobs/ in HTTPMode; NULL and an error's text if there
+ * is none. */
 yyjson_mut_val *rayjob_http_request(struct rayjob *j, const char **ret_error);
 
 #endif

@@ -4,8 +4,9 @@
 
 #include "base/timefmt.h"
 
-#define SUBMITTER_GRACE_SECONDS 30 /* after the submitter ended; upstream has no way to change it  \
-                                    */
+#define SUBMITTER_GRACE_SECONDS                                                                    \
+    30 /* after the submitter ended; upstream has no way to change it                              \
+        */
 #define CHECK_TIMEOUT_SECONDS 300
 #define GRACE_SECONDS 300
 #define SIDECAR_RESTARTS 2

@@ -26,6 +26,17 @@ void worker_create(struct pass *x, const struct worker_group *g, const struct re
     const char *name = pass_name(x, base, group_name(g->group), ordinal);
 
     pass_create(x, KIND_POD, build_place(x->p, &x->c, g->template, replica, name), &create_words);
+    x->creates++;
+}
+
+size_t worker_room(struct pass *x, int64_t wanted)
+{
+    size_t room = x->creates < CREATES_MAX ? CREATES_MAX - x->creates : 0;
+
+    if (wanted <= (int64_t)room)
+        return (size_t)wanted;
+    x->p->requeue_ns = 1; /* at once */
+    return room;
 }
 
 void worker_template(struct pass *x, struct worker_group *g)
@@ -86,19 +97,6 @@ static void delete_named(struct pass *x, yyjson_val *group)
     }
 }
 
-static bool index_used(struct pods pods, yyjson_val *group, int32_t index, const bool *made)
-{
-    char text[16];
-
-    if (made[index])
-        return true;
-    snprintf(text, sizeof text, "%d", index);
-    for (size_t i = 0; i < pods.n; i++)
-        if (!group_wants_gone(group, object_name(pods.v[i])) && worker_index(pods.v[i]) == index)
-            return true;
-    return false;
-}
-
 int32_t worker_index(yyjson_val *pod)
 {
     int64_t n;
@@ -107,19 +105,35 @@ int32_t worker_index(yyjson_val *pod)
     return slice_int64(slice_of(text), &n) && n >= 0 && n <= INT32_MAX ? (int32_t)n : -1;
 }
 
+/* Which of the indexes below n are taken. */
+static bool *used_indexes(struct pass *x, struct pods running, size_t n)
+{
+    bool *used = arena_array(x->a, bool, n + 1);
+
+    for (size_t i = 0; i < running.n; i++) {
+        int32_t index = worker_index(running.v[i]);
+
+        if (index >= 0 && (size_t)index < n)
+            used[index] = true;
+    }
+    return used;
+}
+
+/* Each takes the smallest free index. */
 static bool create_missing(struct pass *x, struct worker_group *g, struct pods running, int64_t n)
 {
-    bool *made;
+    bool *used;
     int32_t index = 0;
+    size_t room;
 
     if (!tls_ready(x))
         return false;
+    room = worker_room(x, n);
     worker_template(x, g);
-    made = arena_array(x->a, bool, (size_t)n + running.n + 1);
-    for (int64_t i = 0; i < n; i++) {
-        while (index_used(running, g->group, index, made))
+    used = used_indexes(x, running, room + running.n);
+    for (; room > 0; room--, index++) {
+        while (used[index])
             index++;
-        made[index] = true;
         worker_create(x, g, &(struct replica){.index = index}, index);
     }
     return true;

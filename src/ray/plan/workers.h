@@ -12,6 +12,8 @@ struct worker_group {
 extern const struct words worker_delete_words;
 
 void worker_template(struct pass *x, struct worker_group *g);
+/* How many of the wanted pods may still be made in this pass. */
+size_t worker_room(struct pass *x, int64_t wanted);
 /* The ordinal salts the name. */
 void worker_create(struct pass *x, const struct worker_group *g, const struct replica *replica,
                    int ordinal);
