@@ -71,7 +71,7 @@ static int open_conn(struct db *db, sqlite3 **ret, struct err *err)
         return db_fail(db, *ret, "opening", err);
     sqlite3_busy_timeout(*ret, 10000);
     return run(db, *ret,
-               "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+               "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                "PRAGMA cache_size=-1000; PRAGMA temp_store=MEMORY;",
                err);
 }

@@ -90,7 +90,7 @@ TEST(go_json)
         {"Condition", "{\"type\":\"A\"}",
          "{\"type\":\"A\",\"status\":\"\",\"lastTransitionTime\":null,\"reason\":\"\",\"message\":"
          "\"\"}"},
-        {"LeaseSpec", "{\"renewTime\":\"2026-01-02T03:04:05.5Z\"}",
+        {"LeaseSpec", "{\"renewTime\":\"2026-01-02T03:04:05.500000Z\"}",
          "{\"renewTime\":\"2026-01-02T03:04:05.500000Z\"}"},
         {"RayJobSpec", "{\"entrypointNumCpus\":0.1,\"entrypointNumGpus\":1e-7}",
          "{\"entrypointNumCpus\":0.1,\"entrypointNumGpus\":1e-7}"},
