@@ -17,6 +17,7 @@
 struct probe {
     struct ctr *ctr;
     enum probe_kind kind;
+    struct json *copy; /* of its spec: the pod's document is replaced with every news of it */
     yyjson_val *spec;
     uv_timer_t timer;
     int64_t delay_ns, period_ns, timeout_ns;
@@ -266,7 +267,8 @@ struct probe *probe_start(struct ctr *c, enum probe_kind kind)
     struct probe *p = xnew(struct probe);
     p->ctr = c;
     p->kind = kind;
-    p->spec = spec;
+    p->copy = json_copy(spec);
+    p->spec = spec = json_root(p->copy);
     p->output_fd = -1;
     p->delay_ns = json_int_at(spec, "initialDelaySeconds", 0) * SECOND_NS;
     p->period_ns = MAX(json_int_at(spec, "periodSeconds", 10), 1) * SECOND_NS;
@@ -282,7 +284,10 @@ struct probe *probe_start(struct ctr *c, enum probe_kind kind)
 
 static void probe_closed(uv_handle_t *h)
 {
-    free(h->data);
+    struct probe *p = h->data;
+
+    json_unref(p->copy);
+    free(p);
 }
 
 void probe_stop(struct probe *p)
