@@ -211,6 +211,8 @@ static void on_http_done(struct http_call *http, const struct http_result *res, 
     if (r->cancelled && !k->closing)
         return;
     report(r, res->status);
+    if (res->status == 401)
+        kube_config_refused(k->config);
     if (!k->closing && res->outcome == HTTP_CALL_DONE && retry_after(r, http, res->status))
         return;
     if (!k->closing && retry_lost(r, res->outcome))

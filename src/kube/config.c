@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
+#include "kube/exec.h"
 
 #include <sys/stat.h>
 
@@ -25,6 +26,7 @@ struct kube_config *kube_config_copy(const struct kube_config *c)
     n->username = xstrdup(c->username);
     n->password = xstrdup(c->password);
     n->insecure = c->insecure;
+    n->exec = kube_exec_ref(c->exec);
     return n;
 }
 
@@ -40,7 +42,28 @@ void kube_config_free(struct kube_config *c)
                    c->cert_pem, c->key_pem, c->token,   c->token_file,      c->username,  c->password};
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         free(all[i]);
+    kube_exec_unref(c->exec);
     free(c);
+}
+
+static int refresh_exec(struct kube_config *c, struct err *err)
+{
+    struct exec_credential got = {0};
+
+    if (!c->exec || !kube_exec_due(c->exec, clock_wall_ns()))
+        return 0;
+    if (kube_exec_run(c->exec, &got, err) < 0)
+        return err->code;
+    free(c->token);
+    c->token = take(got.token);
+    exec_credential_done(&got);
+    return 0;
+}
+
+void kube_config_refused(struct kube_config *c)
+{
+    if (c->exec)
+        c->exec->expires_ns = 0;
 }
 
 /* A token that somebody renews on disk: looked at once a second, read when it changed. */
@@ -71,7 +94,7 @@ int kube_config_authorization(struct kube_config *c, struct buf *out, struct err
 {
     struct buf pair cleanup(buf_done) = BUF_INIT;
 
-    if (refresh_token(c, err) < 0)
+    if (refresh_token(c, err) < 0 || refresh_exec(c, err) < 0)
         return err->code;
     if (c->token) {
         buf_printf(out, "Bearer %s", c->token);

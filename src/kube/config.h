@@ -44,13 +44,16 @@ struct kube_config_opts {
 
 int kube_config_load(const struct kube_config_opts *opts, struct kube_config **ret, struct err *err);
 int kube_config_parse(struct slice yaml, const char *dir, const char *context,
-                      struct kube_config **ret, struct err *err); /* one text, for tests and fuzzing */
+                      struct kube_config **ret, struct err *err); /* one text; runs no plugin */
 struct kube_config *kube_config_copy(const struct kube_config *c);
 void kube_config_free(struct kube_config *c);
 DEFINE_CLEANUP(struct kube_config *, kube_config_free)
 
-/* The Authorization header's value into out (empty: none). Reads the token file when it changed. */
+/* The Authorization header's value into out (empty: none). Reads the token file when it changed, runs
+ * the exec plugin when its token has run out. */
 int kube_config_authorization(struct kube_config *c, struct buf *out, struct err *err);
+/* The server did not accept it: the exec plugin is asked again before the next request. */
+void kube_config_refused(struct kube_config *c);
 
 /* ---- editing a file (for `manta up` and `manta down`) ---- */
 

@@ -71,6 +71,48 @@ TEST(merge)
     unsetenv("KUBECONFIG");
 }
 
+static const char plugin[] =
+    "#!/bin/sh\necho run >> \"$COUNT\"\n[ -z \"$FAIL\" ] || exit 3\n"
+    "echo '{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t-'$1-$WHO'\",'\"$UNTIL\"'\"x\":1}}'\n";
+
+static size_t runs(void)
+{
+    struct buf b cleanup(buf_done) = BUF_INIT;
+    struct err err;
+
+    return file_read(path("count"), &b, &err) < 0 ? 0 : b.len / 4;
+}
+
+TEST(exec_plugin)
+{
+    struct err err = {0};
+    struct kube_config *c = NULL;
+    struct buf auth cleanup(buf_done) = BUF_INIT;
+
+    put("plugin", plugin);
+    chmod(path("plugin"), 0700);
+    put("with-exec", "current-context: a\nclusters: [{name: c, cluster: {server: 'https://h'}}]\n"
+                     "contexts: [{name: a, context: {cluster: c, user: u}}]\nusers:\n- name: u\n  user:\n    exec:\n"
+                     "      apiVersion: client.authentication.k8s.io/v1\n      command: ./plugin\n      args: [one]\n"
+                     "      env: [{name: WHO, value: me}]\n");
+    setenv("COUNT", path("count"), 1);
+    setenv("UNTIL", "\"expirationTimestamp\":\"2001-01-01T00:00:00Z\",", 1);
+    CHECK_OK(kube_config_load(&(struct kube_config_opts){.path = path("with-exec")}, &c, &err), &err);
+    CHECK_INT(runs(), 1);
+    setenv("UNTIL", "", 1);
+    CHECK_OK(kube_config_authorization(c, &auth, &err), &err); /* it had run out */
+    CHECK_STR(buf_str(&auth), "Bearer t-one-me");
+    CHECK_INT(runs(), 2);
+    CHECK_OK(kube_config_authorization(c, &auth, &err), &err);
+    CHECK_INT(runs(), 2);
+    kube_config_refused(c);
+    setenv("FAIL", "1", 1);
+    CHECK(kube_config_authorization(c, &auth, &err) < 0);
+    CHECK(strstr(err.msg, "failed (status 3)"));
+    unsetenv("FAIL");
+    kube_config_free(c);
+}
+
 TEST(errors_say_what)
 {
     static const struct {

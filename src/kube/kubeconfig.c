@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/yaml.h"
+#include "kube/exec.h"
 
 #include <unistd.h>
 
@@ -36,12 +37,20 @@ static void anchor(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, co
     json_put_str(doc, obj, key, whole);
 }
 
+/* The plugin's command, the same way; a bare name stays one of PATH. */
+static void anchor_exec(yyjson_mut_doc *doc, yyjson_mut_val *exec, const char *dir)
+{
+    if (strchr(json_mut_str_at(exec, "command", ""), '/'))
+        anchor(doc, exec, "command", dir);
+}
+
 static void anchor_entry(yyjson_mut_doc *doc, yyjson_mut_val *entry, const char *dir)
 {
     anchor(doc, json_mut_get(entry, "cluster"), "certificate-authority", dir);
     anchor(doc, json_mut_get(entry, "user"), "client-certificate", dir);
     anchor(doc, json_mut_get(entry, "user"), "client-key", dir);
     anchor(doc, json_mut_get(entry, "user"), "tokenFile", dir);
+    anchor_exec(doc, json_mut_at(entry, "user.exec"), dir);
 }
 
 static void merge_list(yyjson_mut_doc *doc, yyjson_mut_val *into, yyjson_val *from, const char *key,
@@ -142,6 +151,11 @@ static int read_cluster(struct kube_config *c, yyjson_mut_val *cluster, struct e
     return pem(cluster, "certificate-authority", &c->ca_pem, err);
 }
 
+static int read_exec(struct kube_config *c, yyjson_mut_val *exec, struct err *err)
+{
+    return exec && !c->token && !c->cert_pem ? kube_exec_new(exec, &c->exec, err) : 0;
+}
+
 static int read_user(struct kube_config *c, yyjson_mut_val *user, struct err *err)
 {
     c->token = text_of(user, "token");
@@ -153,7 +167,7 @@ static int read_user(struct kube_config *c, yyjson_mut_val *user, struct err *er
         return err->code;
     if (!c->cert_pem != !c->key_pem)
         return err_set(err, ERR_BAD_REQUEST, "client-certificate and client-key go together");
-    return 0;
+    return read_exec(c, json_mut_get(user, "exec"), err);
 }
 
 static int read_context(yyjson_mut_val *root, const char *name, struct kube_config *c, struct err *err)
@@ -206,6 +220,21 @@ int kube_config_parse(struct slice yaml, const char *dir, const char *context,
 
 /* ---- where to look ---- */
 
+/* Run once at the start: a certificate has to be known before the first connection. */
+static int run_exec(struct kube_config *c, struct err *err)
+{
+    struct exec_credential got = {0};
+
+    if (!c->exec)
+        return 0;
+    if (kube_exec_run(c->exec, &got, err) < 0)
+        return err->code;
+    c->token = take(got.token);
+    c->cert_pem = take(got.cert_pem);
+    c->key_pem = take(got.key_pem);
+    return 0;
+}
+
 /* All files of a list like PATH. Those that do not exist are skipped; *found says whether any did. */
 static int load_files(const char *list, const char *context, bool *found, struct kube_config **ret,
                       struct err *err)
@@ -225,8 +254,10 @@ static int load_files(const char *list, const char *context, bool *found, struct
     }
     if (!*found)
         return err_set(err, ERR_NOT_FOUND, "no kubeconfig at %s", list);
-    if (resolve(root, context, ret, err) < 0)
+    struct kube_config *c cleanup(kube_config_free_p) = NULL;
+    if (resolve(root, context, &c, err) < 0 || run_exec(c, err) < 0)
         return err_wrap(err, "%s", list);
+    *ret = take(c);
     return 0;
 }
 
