@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define QUEUED_MAX 1000
+#define AT_ONCE 8
 #define SERIES_NS (6 * 60 * SECOND_NS)   /* a series (or a single event) ends after this silence */
 #define REFRESH_NS (30 * 60 * SECOND_NS) /* a running series is written this often */
 #define TRIES 12
@@ -18,6 +19,8 @@
 
 /* One Event on the server, and what we know that it does not. */
 struct record {
+    struct recorder *r;
+    struct kube_request *request; /* that is sending it */
     char key[17];
     char *ns, *name;
     struct json *body;   /* until the server has it */
@@ -25,6 +28,8 @@ struct record {
     int64_t series_ns;   /* lastObservedTime of the series to send */
     uint32_t count;      /* 1: no series */
     uint32_t series;     /* count to send; 0: nothing to send */
+    int64_t due_ns;      /* monotonic: not sent before, after a failure of the connection */
+    unsigned tries;
     bool created;        /* the server has it */
     bool queued;
     bool ending; /* forgotten once sent */
@@ -35,10 +40,9 @@ struct recorder {
     char *host;
     struct map records; /* aggregation key → struct record */
     VEC(struct record *) queue;
-    struct kube_request *request; /* for queue.v[0] */
+    unsigned in_flight;
     uv_timer_t *retry, *sweep, *deadline;
     int64_t refreshed_ns;
-    unsigned tries;
     bool freed, draining;
     void (*drained)(void *ctx);
     void *drained_ctx;
@@ -187,6 +191,7 @@ void recorder_emit(struct recorder *r, const struct event *e)
         return;
     }
     rec = xnew(struct record);
+    rec->r = r;
     memcpy(rec->key, key, sizeof key);
     rec->ns = xstrdup(*meta_namespace(e->regarding) ? meta_namespace(e->regarding) : "default");
     rec->name = name_of(e, now);
@@ -219,7 +224,7 @@ static void on_sweep(uv_timer_t *t)
     }
 }
 
-/* ---- sending, one at a time and in order ---- */
+/* ---- sending ---- */
 
 static void end_of_queue(struct recorder *r)
 {
@@ -235,14 +240,22 @@ static void on_retry(uv_timer_t *t)
     send_next(t->data);
 }
 
-/* The first of the queue was sent or is given up. */
-static void drop_first(struct recorder *r, bool sent)
+static void unqueue(struct recorder *r, struct record *rec)
 {
-    struct record *rec = r->queue.v[0];
-
-    vec_remove(&r->queue, 0);
+    for (size_t i = 0; i < r->queue.n; i++)
+        if (r->queue.v[i] == rec) {
+            vec_remove(&r->queue, i);
+            break;
+        }
     rec->queued = false;
-    r->tries = 0;
+    rec->tries = 0;
+    rec->due_ns = 0;
+}
+
+/* It was sent, or is given up. */
+static void settled(struct recorder *r, struct record *rec, bool sent)
+{
+    unqueue(r, rec);
     if (sent && rec->series)
         enqueue(r, rec);
     else if (!sent && !rec->ending)
@@ -253,17 +266,21 @@ static void drop_first(struct recorder *r, bool sent)
 
 static void on_sent(void *ctx, int code, unused struct json *answer, unused struct err *err)
 {
-    struct recorder *r = ctx;
+    struct record *rec = ctx;
+    struct recorder *r = rec->r;
     bool lost = code == ERR_IO || code == ERR_LOST || code == ERR_TIMEOUT;
 
-    r->request = NULL;
+    rec->request = NULL;
+    r->in_flight--;
     if (r->freed) {
-        free(r);
+        record_free(rec);
+        if (!r->in_flight)
+            free(r);
         return;
     }
-    struct record *rec = r->queue.v[0];
-    if (lost && !r->draining && r->tries++ < TRIES) {
-        uv_timer_start(r->retry, on_retry, RETRY_MS + rand_below(RETRY_MS / 4), 0);
+    if (lost && !r->draining && rec->tries++ < TRIES) { /* the others go on meanwhile */
+        rec->due_ns = clock_mono_ns() + (int64_t)(RETRY_MS + rand_below(RETRY_MS / 4)) * 1000000;
+        send_next(r);
         return;
     }
     /* A name that exists is our own event, whose answer was lost. */
@@ -275,7 +292,7 @@ static void on_sent(void *ctx, int code, unused struct json *answer, unused stru
         json_unref(rec->body);
         rec->body = NULL;
     }
-    drop_first(r, sent);
+    settled(r, rec, sent);
     send_next(r);
 }
 
@@ -287,31 +304,51 @@ static void series_patch(struct buf *out, const struct record *rec)
                time_rfc3339_micro(rec->series_ns, text));
 }
 
-static void send_next(struct recorder *r)
+/* The first that may be sent now; else the timer is set to the earliest. */
+static struct record *next_due(struct recorder *r)
+{
+    int64_t now = clock_mono_ns(), first = INT64_MAX;
+
+    for (size_t i = 0; i < r->queue.n; i++) {
+        struct record *rec = r->queue.v[i];
+        if (rec->request)
+            continue;
+        if (rec->due_ns <= now || r->draining)
+            return rec;
+        first = MIN(first, rec->due_ns);
+    }
+    if (first != INT64_MAX)
+        uv_timer_start(r->retry, on_retry, (uint64_t)(first - now) / 1000000 + 1, 0);
+    return NULL;
+}
+
+static void send_record(struct recorder *r, struct record *rec)
 {
     struct buf body cleanup(buf_done) = BUF_INIT;
 
-    if (r->request || uv_is_active((uv_handle_t *)r->retry))
-        return;
-    if (!r->queue.n) {
-        end_of_queue(r);
-        return;
-    }
-    struct record *rec = r->queue.v[0];
     if (rec->created)
         series_patch(&body, rec);
     else
         json_write(&body, json_root(rec->body));
-    r->request = kube_call(r->k, &(struct kube_call){
-                                     .verb = rec->created ? KUBE_PATCH : KUBE_CREATE,
-                                     .gvr = &gvr_events,
-                                     .ns = rec->ns,
-                                     .name = rec->created ? rec->name : NULL,
-                                     .content_type = rec->created ? KUBE_STRATEGIC_PATCH : NULL,
-                                     .body = buf_slice(&body),
-                                     .on_done = on_sent,
-                                     .ctx = r,
-                                 });
+    r->in_flight++;
+    rec->request = kube_call(r->k, &(struct kube_call){
+                                       .verb = rec->created ? KUBE_PATCH : KUBE_CREATE,
+                                       .gvr = &gvr_events,
+                                       .ns = rec->ns,
+                                       .name = rec->created ? rec->name : NULL,
+                                       .content_type = rec->created ? KUBE_STRATEGIC_PATCH : NULL,
+                                       .body = buf_slice(&body),
+                                       .on_done = on_sent,
+                                       .ctx = rec,
+                                   });
+}
+
+static void send_next(struct recorder *r)
+{
+    if (!r->queue.n)
+        end_of_queue(r);
+    for (struct record *rec; r->in_flight < AT_ONCE && (rec = next_due(r));)
+        send_record(r, rec);
 }
 
 /* ---- life ---- */
@@ -372,20 +409,21 @@ void recorder_free(struct recorder *r)
     if (!r)
         return;
     r->freed = true;
-    if (r->request)
-        kube_call_cancel(r->request);
     for (struct map_item *i = map_next(&r->records, NULL); i; i = map_next(&r->records, i))
         if (!((struct record *)i->value)->queued)
             record_free(i->value);
     for (size_t i = 0; i < r->queue.n; i++)
-        record_free(r->queue.v[i]);
+        if (r->queue.v[i]->request) /* its end comes from the loop and frees it */
+            kube_call_cancel(r->queue.v[i]->request);
+        else
+            record_free(r->queue.v[i]);
     map_done(&r->records);
     vec_done(&r->queue);
     timer_free(r->retry);
     timer_free(r->sweep);
     timer_free(r->deadline);
     free(r->host);
-    if (!r->request) /* else its answer comes from the loop and frees */
+    if (!r->in_flight) /* else the last of them frees it */
         free(r);
 }
 

@@ -1,11 +1,14 @@
 #include "kube/events.h"
 #include "kube/fake.h"
 
-static bool refuse_all;
+static bool refuse_all, cut_one;
 
 static void serve(struct http_req *r, const char *line)
 {
-    if (refuse_all)
+    if (cut_one) {
+        cut_one = false;
+        http_cut(r);
+    } else if (refuse_all)
         fake_json(r, 422, "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"note too long\"}");
     else
         fake_json(r, strstr(line, "POST") ? 201 : 200, "{\"kind\":\"Event\"}");
@@ -98,6 +101,22 @@ TEST(series)
     emit(r, c, "CreatedHeadPod", "five");
     FAKE_UNTIL(recorder_queued(r) == 0);
     CHECK_INT(lines(), 8);
+    stop(k, r);
+}
+
+TEST(a_lost_answer_holds_up_nobody)
+{
+    struct kube *k;
+    struct recorder *r;
+    autojson struct json *c = cluster("7");
+
+    start(&k, &r);
+    cut_one = true;
+    emit(r, c, "A", "lost");
+    emit(r, c, "B", "x");
+    emit(r, c, "C", "x");
+    FAKE_UNTIL(recorder_queued(r) == 1);
+    CHECK_INT(fake.requests, 3);
     stop(k, r);
 }
 
