@@ -55,6 +55,14 @@ void registry_done(struct registry *reg)
         resource_unref(reg->list.v[i]);
     vec_done(&reg->list);
     map_done(&reg->by_path);
+    for (size_t i = 0; i < reg->ends.n; i++)
+        reg->ends.v[i].fn(reg->ends.v[i].arg);
+    vec_done(&reg->ends);
+}
+
+void registry_at_end(struct registry *reg, void (*fn)(void *arg), void *arg)
+{
+    vec_push(&reg->ends, (struct registry_end){fn, arg});
 }
 
 static void path_of(char *out, size_t n, const char *group, const char *version, const char *plural)

@@ -149,14 +149,22 @@ const char *resource_qualified(const struct resource *res, struct arena *a);
  * What is served now. The order in `list` is that of discovery: groups by first appearance, then
  * versions, then plurals, as they were added.
  */
+struct registry_end {
+    void (*fn)(void *arg);
+    void *arg;
+};
+
 struct registry {
     VEC(struct resource *) list;
     struct map by_path; /* "group/version/plural" */
+    VEC(struct registry_end) ends;
     uint64_t generation; /* goes up with each change: caches of discovery and openapi compare it */
 };
 
 void registry_init(struct registry *reg);
 void registry_done(struct registry *reg);
+/* fn is called by registry_done(), when every row is gone: for what rows point to. */
+void registry_at_end(struct registry *reg, void (*fn)(void *arg), void *arg);
 /* Takes the caller's reference. One path is added once only: remove it first. */
 void registry_add(struct registry *reg, struct resource *res);
 /* Gives it up; watches on it end at the next turn of the loop (apiserver.h: api_resource_gone). */

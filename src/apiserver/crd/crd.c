@@ -286,6 +286,11 @@ int crds_start(struct crds *crds, struct err *err)
     return 0;
 }
 
+static void free_pool(void *pool)
+{
+    schema_pool_free(pool);
+}
+
 void crds_free(struct crds *crds)
 {
     if (!crds)
@@ -295,7 +300,7 @@ void crds_free(struct crds *crds)
     for (struct map_item *i = map_next(&crds->definitions, NULL); i; i = map_next(&crds->definitions, i))
         definition_free(i->value);
     map_done(&crds->definitions);
-    /* The registry holds rows until the server is freed: the pool goes with the process. */
+    registry_at_end(api_registry(crds->api), free_pool, crds->pool); /* rows still point into it */
     free(crds);
 }
 
