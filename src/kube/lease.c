@@ -243,6 +243,47 @@ static void step(struct lease *l)
                                  });
 }
 
+/* ---- the Event ---- */
+
+static void put_involved(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *lease)
+{
+    static const char *const fields[] = {"namespace", "name", "uid", "resourceVersion"};
+    yyjson_mut_val *to = json_put_obj(doc, root, "involvedObject");
+
+    json_put_str(doc, to, "kind", "Lease");
+    json_put_str(doc, to, "apiVersion", "coordination.k8s.io/v1");
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+        json_put_str(doc, to, fields[i], json_get_str(json_get(lease, "metadata"), fields[i], ""));
+}
+
+void lease_announce(struct lease *l)
+{
+    automut yyjson_mut_doc *doc = json_mut_new();
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    struct buf body cleanup(buf_done) = BUF_INIT;
+    int64_t now = clock_wall_ns();
+    autofree char *name = xasprintf("%s.%llx", l->name, (unsigned long long)now);
+    autofree char *message = xasprintf("%s became leader", l->identity);
+    char text[TIME_TEXT];
+
+    json_put_str(doc, root, "apiVersion", "v1");
+    json_put_str(doc, root, "kind", "Event");
+    yyjson_mut_val *meta = json_put_obj(doc, root, "metadata");
+    json_put_str(doc, meta, "name", name);
+    json_put_str(doc, meta, "namespace", l->ns);
+    put_involved(doc, root, json_root(l->seen));
+    json_put_str(doc, root, "reason", "LeaderElection");
+    json_put_str(doc, root, "message", message);
+    json_put_str(doc, json_put_obj(doc, root, "source"), "component", l->identity);
+    json_put_str(doc, root, "firstTimestamp", time_rfc3339(now, text));
+    json_put_str(doc, root, "lastTimestamp", text);
+    json_put_int(doc, root, "count", 1);
+    json_put_str(doc, root, "type", "Normal");
+    json_mut_write(&body, root);
+    kube_call(l->k, &(struct kube_call){
+                        .verb = KUBE_CREATE, .gvr = &gvr_core_events, .ns = l->ns, .body = buf_slice(&body)});
+}
+
 /* ---- the outside ---- */
 
 int lease_new(uv_loop_t *loop, const struct kube_config *config, const struct lease_opts *opts,

@@ -27,6 +27,9 @@ int lease_new(uv_loop_t *loop, const struct kube_config *config, const struct le
 /* Stops; done (may be NULL) is called from the loop after the release was answered, or at once. */
 void lease_stop(struct lease *l, void (*done)(void *ctx), void *ctx);
 void lease_free(struct lease *l);
+/* Tells the cluster who leads, as client-go does: a core Event on the Lease, reason LeaderElection,
+ * "<identity> became leader". In the background; its failure is nobody's business. */
+void lease_announce(struct lease *l);
 /* Ask before every write: it also says no when the process slept through the lease. */
 bool lease_held(const struct lease *l);
 

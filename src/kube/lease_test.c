@@ -9,7 +9,7 @@ static struct {
     char *json; /* NULL: does not exist */
     unsigned rv;
     bool down; /* answers 500 */
-    unsigned writes;
+    unsigned writes, events;
 } server;
 
 static void reply(struct http_req *r, int status)
@@ -45,7 +45,10 @@ static bool current(struct http_req *r)
 
 static void serve(struct http_req *r, const char *line)
 {
-    if (server.down) {
+    if (strstr(line, "/events")) {
+        server.events++;
+        fake_json(r, 201, "{}");
+    } else if (server.down) {
         fake_json(r, 500, "{\"kind\":\"Status\",\"reason\":\"InternalError\"}");
     } else if (strncmp(line, "GET", 3) == 0) {
         if (server.json)
@@ -118,6 +121,11 @@ TEST(one_leads_until_it_dies)
     begin();
     struct lease *a = candidate(0, false);
     FAKE_UNTIL(started[0]);
+    fake.bodies = true;
+    lease_announce(a);
+    FAKE_UNTIL(server.events);
+    CHECK(strstr(buf_str(&fake.record), "POST /api/v1/namespaces/ns/events\n"));
+    CHECK(strstr(buf_str(&fake.record), "\"message\":\"one became leader\""));
     struct lease *b = candidate(1, false);
     FAKE_UNTIL(server.writes >= 4);
     CHECK_STR(holder(), "one");

@@ -113,8 +113,10 @@ static void lead(void *ctx)
     struct worker *w = ctx;
 
     log_info("leading; controllers start", "identity", w->identity, NULL);
-    if (w->o->leader_election)
+    if (w->lease) {
         metrics_set(METRIC_LEADER, 1, LEASE_NAME);
+        lease_announce(w->lease);
+    }
     controllers_start(w->controllers);
 }
 
