@@ -182,7 +182,7 @@ struct status *change_run(struct change *ch)
     if (ch->refuse)
         return ch->refuse;
     if (ch->errs->n)
-        return status_invalid(ch->arena, ch->res->group, ch->res->kind,
+        return status_invalid(ch->arena, ch->res->stored->group, ch->res->kind,
                               json_mut_str_at(ch->obj, "metadata.name", ""), ch->errs);
     return NULL;
 }

@@ -181,7 +181,7 @@ static void check_owner(struct change *ch, yyjson_mut_val *ref, size_t i, const 
     for (size_t k = 0; k < ARRAY_SIZE(needed); k++) {
         if (*meta_str(ref, needed[k]))
             continue;
-        snprintf(field, sizeof field, "metadata.ownerReferences[%zu].%s", i, needed[k]);
+        snprintf(field, sizeof field, "metadata.ownerReferences.%s", needed[k]);
         if (k == 0)
             field_invalid_str(ch->errs, field, "", "version must not be empty");
         else

@@ -239,7 +239,7 @@ void status_write(const struct status *st, struct buf *out)
     add_member(out, &first, "reason", st->reason);
     if (st->details)
         add_details(st, out);
-    if (failed)
+    if (failed || st->http == 201) /* of what was created without an object: a binding, an eviction */
         buf_printf(out, ",\"code\":%d", st->http);
     buf_adds(out, "}\n");
 }

@@ -6,6 +6,7 @@
 
 #include "base/names.h"
 #include "base/timefmt.h"
+#include "data/jsonpath.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -117,7 +118,7 @@ static void check_crd_name(struct check *c, const struct rule *r, const struct s
 
     (void)r;
     snprintf(want, sizeof want, "%s.%s", plural, group);
-    if (*plural && *group && strcmp(json_str(s->v, ""), want))
+    if (strcmp(json_str(s->v, ""), want))
         check_add_invalid(c, s, "must be spec.names.plural+\".\"+spec.group");
 }
 
@@ -170,8 +171,50 @@ static void check_storage_flag(struct check *c, const struct rule *r, const stru
     (void)r;
     json_each(s->v, v, i, k)
         n += json_bool_at(v, "storage", false);
-    if (yyjson_arr_size(s->v) && n != 1)
+    if (n != 1)
         check_add_invalid(c, s, "must have exactly one version marked as storage version");
+    if (!n)
+        field_invalid(c->errs, "status.storedVersions", json_at(c->root, "status.storedVersions"),
+                      "must have at least one stored version");
+    for (size_t i = 0; i < yyjson_arr_size(s->v); i++)
+        for (size_t k = 0; k < i; k++)
+            if (json_equal(json_get(yyjson_arr_get(s->v, i), "name"), json_get(yyjson_arr_get(s->v, k), "name"))) {
+                check_add_invalid(c, s, "must contain unique version names");
+                return;
+            }
+}
+
+/*
+ * What all versions have in common, Kubernetes keeps (and names) beside them: of a definition with one
+ * version, or with equal schemas, the schema stands at spec.validation.
+ */
+static bool is_shared(const struct check *c, const char *part)
+{
+    yyjson_val *versions = json_at(c->root, "spec.versions"), *first = yyjson_arr_get_first(versions);
+
+    json_each(versions, v, i, n)
+        if (!json_equal(json_at(v, part), json_at(first, part)))
+            return false;
+    return true;
+}
+
+static bool is_first(const struct site *s)
+{
+    return s->index == 0;
+}
+
+static void check_version_name(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *name = json_get_str(s->v, "name", ""), *why = *name ? name_dns1035_label(slice_of(name)) : NULL;
+
+    (void)r;
+    if (!*name)
+        field_required(c->errs, check_at(c, s->path, ".name"), NULL);
+    if (!why)
+        return;
+    field_invalid(c->errs, check_at(c, s->path, ".name"), json_get(s->v, "name"), why);
+    if (is_first(s))
+        field_invalid(c->errs, "spec.version", json_get(s->v, "name"), why);
 }
 
 static void check_schema(struct check *c, const struct rule *r, const struct site *s)
@@ -184,40 +227,114 @@ static void check_schema(struct check *c, const struct rule *r, const struct sit
         field_required(c->errs, check_at(c, s->path, ".schema.openAPIV3Schema"), "schemas are required");
         return;
     }
-    snprintf(path, sizeof path, "%s.schema.openAPIV3Schema", s->path);
+    bool shared = is_shared(c, "schema");
+    if (shared && !is_first(s))
+        return;
+    if (shared)
+        snprintf(path, sizeof path, "spec.validation.openAPIV3Schema");
+    else
+        snprintf(path, sizeof path, "%s.schema.openAPIV3Schema", s->path);
     if (!c->old_root || !json_equal(schema, json_at(s->old, "schema.openAPIV3Schema")))
         schema_check(schema, path, c->errs);
 }
 
-static const struct rule column_rules[] = {
-    {"name", check_required},
-    {"type", check_enum_needed, "integer|number|string|boolean|date"},
-    {"jsonPath", check_required},
-    {NULL},
-};
+static void check_column(struct check *c, yyjson_val *column, const char *path)
+{
+    yyjson_val *json_path = json_get(column, "jsonPath"), *type = json_get(column, "type");
+    struct jsonpath *compiled = NULL;
+    const char *text = json_str(json_path, "");
 
-static const struct rule scale_rules[] = {
-    {"specReplicasPath", check_required},
-    {"statusReplicasPath", check_required},
-    {NULL},
-};
+    if (!*json_get_str(column, "name", ""))
+        field_required(c->errs, check_at(c, path, ".name"), NULL);
+    if (!*json_str(type, ""))
+        field_required(c->errs, check_at(c, path, ".type"), "must be one of integer,number,string,boolean,date");
+    else if (!str_in(json_str(type, ""), "integer|number|string|boolean|date"))
+        field_invalid(c->errs, check_at(c, path, ".type"), type, "must be one of boolean,date,integer,number,string");
+    if (!*text)
+        field_required(c->errs, check_at(c, path, ".JSONPath"), NULL);
+    else if (*text != '.' || jsonpath_parse(slice_of(text), &compiled, NULL) < 0)
+        field_invalid(c->errs, check_at(c, path, ".JSONPath"), json_path, "illegal json path");
+    jsonpath_free(compiled);
+}
 
-static const struct rule version_rules[] = {
-    {"name", check_name_needed, .name = name_dns1035_label},
-    {"", check_schema},
-    {"additionalPrinterColumns[]", check_rules, .rules = column_rules},
-    {"subresources.scale", check_rules, .rules = scale_rules},
-    {NULL},
-};
+static void check_columns(struct check *c, const struct rule *r, const struct site *s)
+{
+    bool shared = is_shared(c, "additionalPrinterColumns");
+    char path[300];
+
+    (void)r;
+    if (shared && !is_first(s))
+        return;
+    json_each(json_get(s->v, "additionalPrinterColumns"), column, i, n) {
+        snprintf(path, sizeof path, "%s.additionalPrinterColumns[%zu]", shared ? "spec" : s->path, i);
+        check_column(c, column, path);
+    }
+}
+
+static void check_scale_path(struct check *c, yyjson_val *v, const char *path, const char *root)
+{
+    const char *text = json_str(v, "");
+    char why[64];
+
+    snprintf(why, sizeof why, "should be a json path under %s", root);
+    if (!*text)
+        field_required(c->errs, path, NULL);
+    else if (strncmp(text, root, strlen(root)))
+        field_invalid(c->errs, path, v, why);
+}
+
+static void check_scale(struct check *c, const struct rule *r, const struct site *s)
+{
+    bool shared = is_shared(c, "subresources");
+    yyjson_val *scale = json_at(s->v, "subresources.scale");
+    char path[300];
+
+    (void)r;
+    if (!scale || (shared && !is_first(s)))
+        return;
+    snprintf(path, sizeof path, "%s.subresources.scale", shared ? "spec" : s->path);
+    check_scale_path(c, json_get(scale, "specReplicasPath"), check_at(c, path, ".specReplicasPath"), ".spec");
+    check_scale_path(c, json_get(scale, "statusReplicasPath"), check_at(c, path, ".statusReplicasPath"), ".status");
+}
+
+/* Groups of Kubernetes need its review. */
+static void check_approval(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char note[] = "api-approved.kubernetes.io";
+    const char *group = json_str(s->v, "");
+    struct slice g = slice_of(group);
+    bool theirs = (g.n >= 7 && !strcmp(group + g.n - 7, ".k8s.io")) ||
+                  (g.n >= 14 && !strcmp(group + g.n - 14, ".kubernetes.io"));
+
+    (void)r;
+    if (theirs && !*json_get_str(json_at(c->root, "metadata.annotations"), note, ""))
+        field_required(c->errs, check_at(c, "metadata.annotations", "[%s]", note),
+                       "protected groups must have approval annotation \"api-approved.kubernetes.io\"");
+}
+
+static void check_conversion(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (strcmp(json_get_str(s->v, "strategy", ""), "Webhook"))
+        return;
+    if (!json_at(s->v, "webhook.clientConfig"))
+        field_required(c->errs, check_at(c, s->path, ".webhookClientConfig"), "required when strategy is set to Webhook");
+    if (!yyjson_arr_size(json_at(s->v, "webhook.conversionReviewVersions")))
+        field_required(c->errs, check_at(c, s->path, ".conversionReviewVersions"), NULL);
+}
+
 
 static const struct rule definition_rules[] = {
     {"metadata.name", check_crd_name},
     {"spec.group", check_group},
     {"spec.scope", check_enum_needed, "Cluster|Namespaced"},
-    {"spec.versions", check_required, "must have at least one version"},
     {"spec.versions", check_storage_flag},
-    {"spec.versions", check_unique, "name"},
-    {"spec.versions[]", check_rules, .rules = version_rules},
+    {"spec.versions[]", check_version_name},
+    {"spec.versions[]", check_schema},
+    {"spec.versions[]", check_columns},
+    {"spec.versions[]", check_scale},
+    {"spec.group", check_approval},
+    {"spec.conversion", check_conversion},
     {"spec.names.plural", check_name_needed, .name = name_dns1035_label},
     {"spec.names.singular", check_name, .name = name_dns1035_label},
     {"spec.names.kind", check_kind_name},

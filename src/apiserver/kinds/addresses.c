@@ -87,6 +87,13 @@ bool addresses_pick_ip(struct addresses *a, char out[IP_TEXT])
     return false;
 }
 
+bool addresses_dry_ip(char out[IP_TEXT])
+{
+    struct in_addr v = {htonl(BASE + LOW)};
+
+    return inet_ntop(AF_INET, &v, out, IP_TEXT);
+}
+
 bool addresses_pick_port(struct addresses *a, unsigned *ret)
 {
     unsigned n = NODE_PORT_MAX - NODE_PORT_MIN + 1, from = rand_below(n);

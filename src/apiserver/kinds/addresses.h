@@ -22,6 +22,8 @@ struct addresses *addresses_of(struct apiserver *api); /* NULL before kinds_star
 #define IP_TEXT 16
 /* A free IP or port, not yet taken. False when none is left. */
 bool addresses_pick_ip(struct addresses *a, char out[IP_TEXT]);
+/* What a dry run shows: always the same. */
+bool addresses_dry_ip(char out[IP_TEXT]);
 bool addresses_pick_port(struct addresses *a, unsigned *ret);
 bool addresses_in_range(const char *ip);
 bool addresses_ip_taken(const struct addresses *a, const char *ip, const char *owner);

@@ -275,6 +275,13 @@ void check_percent_or_int(struct check *c, const struct rule *r, const struct si
                           "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
 }
 
+void check_hundred(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (yyjson_is_str(s->v) && is_percent(str_of(s->v)) && strtol(yyjson_get_str(s->v), NULL, 10) > 100)
+        check_add_invalid(c, s, "must not be greater than 100%");
+}
+
 void check_ip(struct check *c, const struct rule *r, const struct site *s)
 {
     (void)r;

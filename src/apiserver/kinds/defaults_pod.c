@@ -137,6 +137,7 @@ const struct kind_defaults pod_spec_defaults[] = {
 
 const struct kind_defaults pod_defaults[] = {
     {"+spec", .table = pod_spec_defaults},
+    {"spec", .fn = requests_from_limits},
     {"spec.containers[]", .fn = requests_from_limits},
     {"spec.initContainers[]", .fn = requests_from_limits},
     {"spec.enableServiceLinks", "true"},

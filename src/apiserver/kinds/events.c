@@ -4,6 +4,8 @@
  */
 #include "apiserver/kinds/kind.h"
 
+#include "data/typed.h"
+
 static const struct {
     const char *core, *other;
 } names[] = {
@@ -61,6 +63,9 @@ yyjson_mut_val *autoscaler_from_stored(const struct resource *to, yyjson_mut_doc
     if (cpu)
         json_put_int(doc, spec, CPU_TARGET, yyjson_get_sint(cpu));
     json_remove(spec, "metrics");
+    struct json *loose autojson = json_freeze(obj);
+    if (to->type && typed_copy(to->type, doc, json_root(loose), TYPED_LENIENT, &obj, NULL) < 0)
+        return json_thaw(doc, stored);
     return obj;
 }
 

@@ -21,7 +21,7 @@ static const char *path_segment(struct slice s)
 
 #define FIELDS(...) (const char *const[]) {__VA_ARGS__, NULL}
 
-static const struct scale_paths replica_scale = {".spec.replicas", ".status.replicas", ".spec.selector"};
+static const struct scale_paths replica_scale = {".spec.replicas", ".status.replicas", NULL};
 
 #define EVENT_FIELDS(object, component)                                                            \
     FIELDS(object ".kind", object ".namespace", object ".name", object ".uid", object ".apiVersion", \
@@ -33,7 +33,7 @@ static const struct kind_row rows[] = {
     {"", "configmaps", .rules = configmap_rules, .update_rules = configmap_update_rules},
     {"", "endpoints", .rules = endpoints_rules, .defaults = endpoints_defaults},
     {"", "events", .rules = event_rules, .fields = EVENT_FIELDS("involvedObject", "reportingComponent")},
-    {"events.k8s.io", "events", .fields = EVENT_FIELDS("regarding", "reportingController"),
+    {"events.k8s.io", "events", .rules = new_event_rules, .fields = EVENT_FIELDS("regarding", "reportingController"),
      .hooks = {.from_stored = event_from_stored, .to_stored = event_to_stored}},
     {"", "limitranges", .rules = limit_range_rules, .defaults = limit_range_defaults},
     {"", "namespaces", .rules = namespace_rules, .defaults = namespace_defaults,
@@ -58,11 +58,12 @@ static const struct kind_row rows[] = {
      .hooks = {.prepare = secret_prepare}, .fields = FIELDS("type")},
     {"", "serviceaccounts", .rules = service_account_rules},
     {"", "services", .rules = service_rules, .update_rules = service_update_rules,
+     .status_rules = service_status_rules,
      .defaults = service_defaults, .hooks = {.prepare = service_prepare, .check_name = service_name},
      .fields = FIELDS("spec.clusterIP", "spec.type")},
     {"apiregistration.k8s.io", "apiservices", .defaults = api_service_defaults},
     {"apps", "daemonsets", .rules = daemonset_rules, .update_rules = deployment_update_rules,
-     .defaults = daemonset_defaults},
+     .defaults = daemonset_defaults, .hooks = {.prepare = daemonset_prepare}},
     {"apps", "deployments", .rules = deployment_rules, .update_rules = deployment_update_rules,
      .defaults = deployment_defaults, .scale = &replica_scale},
     {"apps", "replicasets", .rules = replicaset_rules, .update_rules = deployment_update_rules,
@@ -74,17 +75,17 @@ static const struct kind_row rows[] = {
     {"batch", "cronjobs", .rules = cronjob_rules, .defaults = cronjob_defaults},
     {"batch", "jobs", .rules = job_rules, .update_rules = job_update_rules, .defaults = job_defaults,
      .hooks = {.prepare = job_prepare}, .fields = FIELDS("status.successful")},
-    {"certificates.k8s.io", "certificatesigningrequests", .fields = FIELDS("spec.signerName")},
+    {"certificates.k8s.io", "certificatesigningrequests", .rules = signing_request_rules, .fields = FIELDS("spec.signerName")},
     {"networking.k8s.io", "ingressclasses", .rules = ingress_class_rules},
     {"networking.k8s.io", "ingresses", .rules = ingress_rules},
     {"networking.k8s.io", "networkpolicies", .rules = network_policy_rules, .defaults = network_policy_defaults},
     {"policy", "poddisruptionbudgets", .rules = budget_rules},
-    {RBAC, "clusterrolebindings", .rules = binding_rules, .update_rules = binding_update_rules,
+    {RBAC, "clusterrolebindings", .rules = cluster_binding_rules, .update_rules = binding_update_rules,
      .defaults = binding_defaults, .hooks = {.check_name = path_segment}},
-    {RBAC, "clusterroles", .rules = cluster_role_rules, .hooks = {.check_name = path_segment}},
+    {RBAC, "clusterroles", .rules = cluster_role_rules, .defaults = role_defaults, .hooks = {.check_name = path_segment}},
     {RBAC, "rolebindings", .rules = binding_rules, .update_rules = binding_update_rules,
      .defaults = binding_defaults, .hooks = {.check_name = path_segment}},
-    {RBAC, "roles", .rules = role_rules, .hooks = {.check_name = path_segment}},
+    {RBAC, "roles", .rules = role_rules, .defaults = role_defaults, .hooks = {.check_name = path_segment}},
     {"storage.k8s.io", "csidrivers", .defaults = csi_driver_defaults},
     {"storage.k8s.io", "storageclasses", .rules = storage_class_rules,
      .update_rules = storage_class_update_rules, .defaults = storage_class_defaults},
@@ -94,7 +95,8 @@ static const struct kind_row rows[] = {
      .hooks = {.defaults = crd_defaults, .prepare = crd_prepare, .validate = crd_validate}},
     {"scheduling.k8s.io", "priorityclasses", .rules = priority_rules, .update_rules = priority_update_rules,
      .defaults = priority_defaults},
-    {"coordination.k8s.io", "leases", .rules = lease_rules},
+    {"coordination.k8s.io", "leases", .rules = lease_rules, .defaults = lease_defaults},
+    {"node.k8s.io", "runtimeclasses", .rules = runtime_class_rules},
     {"discovery.k8s.io", "endpointslices", .rules = slice_rules, .update_rules = slice_update_rules,
      .defaults = slice_defaults},
 };
@@ -159,6 +161,6 @@ void kind_validate(struct change *ch)
     else if (row->rules)
         rules_apply(&c, row->rules, c.root, c.old_root, "");
     /* A binding sets what an update may not touch: the node. */
-    if (!status && row->update_rules && ch->old && strcmp(ch->subresource, "binding"))
+    if (!status && row->update_rules && ch->old && !str_in(ch->subresource, "binding|ephemeralcontainers|resize"))
         rules_apply(&c, row->update_rules, c.root, c.old_root, "");
 }

@@ -5,6 +5,7 @@
 #include "base/names.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define UID_LABEL "batch.kubernetes.io/controller-uid"
 #define NAME_LABEL "batch.kubernetes.io/job-name"
@@ -150,15 +151,31 @@ static void check_failure_rule(struct check *c, const struct rule *r, const stru
                         : "specifying one of OnExitCodes and OnPodConditions is required");
 }
 
+static void check_exit_codes(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!yyjson_arr_size(s->v))
+        check_add_invalid(c, s, "at least one value is required");
+}
+
 static const struct rule failure_rules[] = {
     {"action", check_enum_needed, "Count|FailIndex|FailJob|Ignore"},
     {"", check_failure_rule},
     {"onExitCodes.operator", check_enum_needed, "In|NotIn"},
-    {"onExitCodes.values", check_required, "at least one value is required"},
+    {"onExitCodes.values", check_exit_codes},
     {"onPodConditions[].type", check_name_needed, .name = name_qualified},
     {"onPodConditions[].status", check_enum_needed, "False|True|Unknown"},
     {NULL},
 };
+
+static void check_manager(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *name = json_str(s->v, ""), *why = name_qualified(slice_of(name));
+
+    (void)r;
+    if (s->v && (why || !strchr(name, '/')))
+        check_add_invalid(c, s, why ? why : "must be a domain-prefixed path (such as \"acme.io/foo\")");
+}
 
 /* What a Job and a CronJob's jobTemplate have in common. */
 static const struct rule job_spec_rules[] = {
@@ -176,12 +193,32 @@ static const struct rule job_spec_rules[] = {
     {"", check_failure_policy},
     {"template", check_rules, .rules = pod_template_rules},
     {"template.spec.restartPolicy", check_restart},
-    {"managedBy", check_name, .name = name_qualified},
+    {"managedBy", check_manager},
     {"managedBy", check_max_len, .max = 63},
     {NULL},
 };
 
+/* Labels that the job generates may not say something else in the template. */
+static void check_generated_labels(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *uid = json_str_at(c->root, "metadata.uid", ""), *name = json_str_at(c->root, "metadata.name", "");
+    const char *const labels[][2] = {{UID_LABEL, uid}, {"controller-uid", uid}, {NAME_LABEL, name}, {"job-name", name}};
+    char why[300];
+
+    (void)r;
+    if (json_bool_at(c->root, "spec.manualSelector", false) || c->old_root || !*uid)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(labels); i++) {
+        yyjson_val *v = json_get(s->v, labels[i][0]);
+        if (!v || !strcmp(json_str(v, ""), labels[i][1]))
+            continue;
+        snprintf(why, sizeof why, "must be '%s'", labels[i][1]);
+        field_invalid(c->errs, check_at(c, s->path, "[%s]", labels[i][0]), v, why);
+    }
+}
+
 const struct rule job_rules[] = {
+    {"spec.template.metadata.labels", check_generated_labels},
     {"spec", check_rules, .rules = job_spec_rules},
     {"spec", check_generated},
     {"spec.selector", check_present},
@@ -190,14 +227,31 @@ const struct rule job_rules[] = {
     {NULL},
 };
 
-/* A suspended job that never started may get other resources and places for its pods. */
+/* What may change in the template of a suspended job that never started: where its pods may run. */
+static yyjson_mut_val *without_places(yyjson_mut_doc *doc, yyjson_val *template)
+{
+    static const char *const places[] = {"nodeSelector", "tolerations", "schedulingGates", "affinity"};
+    yyjson_mut_val *spec = json_thaw(doc, json_get(template, "spec"));
+
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+        json_remove(spec, places[i]);
+    return spec;
+}
+
 static void check_template_kept(struct check *c, const struct rule *r, const struct site *s)
 {
     bool idle = json_bool_at(c->old_root, "spec.suspend", false) &&
                 !json_at(c->old_root, "status.startTime");
+    yyjson_mut_doc *doc automut = json_mut_new();
 
-    if (!idle)
+    if (!idle) {
         check_immutable(c, r, s);
+        return;
+    }
+    struct json *new autojson = json_freeze(without_places(doc, s->v));
+    struct json *old autojson = json_freeze(without_places(doc, s->old));
+    if (!json_equal(json_root(new), json_root(old)))
+        field_invalid(c->errs, check_at(c, s->path, ".spec"), json_get(s->v, "spec"), "field is immutable");
 }
 
 static void check_completions_kept(struct check *c, const struct rule *r, const struct site *s)
@@ -231,8 +285,10 @@ static void check_schedule(struct check *c, const struct rule *r, const struct s
     }
     if (*rest.p == '@')
         return;
-    if (memmem(rest.p, rest.n, "TZ", 2))
+    if (memmem(rest.p, rest.n, "TZ", 2)) {
         check_add_invalid(c, s, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+        return;
+    }
     while (slice_cut(&rest, ' ', &one))
         n += one.n > 0;
     if (n == 5)
@@ -241,7 +297,34 @@ static void check_schedule(struct check *c, const struct rule *r, const struct s
     check_add_invalid(c, s, why);
 }
 
+/* Its jobs' names append eleven characters to its own. */
+static void check_cron_name(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!c->old_root && strlen(json_str(s->v, "")) > 52)
+        check_add_invalid(c, s, "must be no more than 52 characters");
+}
+
+#define ZONES "/usr/share/zoneinfo/"
+
+static void check_zone(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *zone = json_str(s->v, NULL);
+    char path[300], why[300];
+
+    (void)r;
+    if (!zone)
+        return;
+    snprintf(path, sizeof path, ZONES "%s", zone);
+    snprintf(why, sizeof why, "unknown time zone %s", zone);
+    bool known = *zone && !strstr(zone, "..") && access(path, R_OK) == 0;
+    if (!known && (!*zone || strstr(zone, "..") || access(ZONES "UTC", R_OK) == 0))
+        check_add_invalid(c, s, why); /* where no zones are installed, none is refused */
+}
+
 const struct rule cronjob_rules[] = {
+    {"metadata.name", check_cron_name},
+    {"spec.timeZone", check_zone},
     {"spec.schedule", check_schedule},
     {"spec.startingDeadlineSeconds", check_min},
     {"spec.concurrencyPolicy", check_enum_needed, "Allow|Forbid|Replace"},

@@ -3,6 +3,7 @@
 
 #include "base/names.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 
 /* ---- Ingress ---- */
@@ -20,7 +21,7 @@ static void check_backend(struct check *c, const struct rule *r, const struct si
     if (service && resource)
         field_invalid_str(c->errs, s->path, "", "cannot set both resource and service backends");
     else if (!service && !resource)
-        field_required(c->errs, s->path, "resource or service backend is required");
+        field_invalid_str(c->errs, s->path, "", "resource or service backend is required");
     if (!service)
         return;
     if (!*json_get_str(service, "name", ""))
@@ -124,7 +125,62 @@ static void check_peer(struct check *c, const struct rule *r, const struct site 
         field_required(c->errs, s->path, "must specify a peer");
 }
 
+struct range {
+    unsigned char ip[16];
+    size_t bytes;
+    unsigned bits;
+};
+
+static bool range_parse(const char *cidr, struct range *ret)
+{
+    const char *slash = strchr(cidr, '/');
+    char ip[64];
+
+    if (!is_cidr(cidr))
+        return false;
+    snprintf(ip, sizeof ip, "%.*s", (int)(slash - cidr), cidr);
+    ret->bytes = strchr(ip, ':') ? 16 : 4;
+    ret->bits = (unsigned)strtoul(slash + 1, NULL, 10);
+    return inet_pton(ret->bytes == 16 ? AF_INET6 : AF_INET, ip, ret->ip) == 1;
+}
+
+/* Whether inner is a smaller range within outer. */
+static bool range_within(const struct range *inner, const struct range *outer)
+{
+    unsigned whole = outer->bits / 8, rest = outer->bits % 8;
+
+    if (inner->bytes != outer->bytes || inner->bits <= outer->bits || memcmp(inner->ip, outer->ip, whole))
+        return false;
+    return !rest || (inner->ip[whole] ^ outer->ip[whole]) >> (8 - rest) == 0;
+}
+
+static void check_except(struct check *c, const struct rule *r, const struct site *s)
+{
+    struct range outer, inner;
+
+    (void)r;
+    if (!range_parse(json_get_str(s->v, "cidr", ""), &outer))
+        return;
+    json_each(json_get(s->v, "except"), e, i, n)
+        if (range_parse(json_str(e, ""), &inner) && !range_within(&inner, &outer))
+            field_invalid(c->errs, check_at(c, s->path, ".except[%zu]", i), e, "must be a strict subset of `cidr`");
+}
+
+static void check_end_port(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *end = json_get(s->v, "endPort"), *port = json_get(s->v, "port");
+
+    (void)r;
+    if (!end)
+        return;
+    if (!yyjson_is_int(port))
+        field_invalid(c->errs, check_at(c, s->path, ".endPort"), end, "may not be specified when `port` is not a number");
+    else if (yyjson_get_sint(end) < yyjson_get_sint(port))
+        field_invalid(c->errs, check_at(c, s->path, ".endPort"), end, "must be greater than or equal to `port`");
+}
+
 static const struct rule peer_rules[] = {
+    {"ipBlock", check_except},
     {"", check_peer},
     {"podSelector", check_label_selector},
     {"namespaceSelector", check_label_selector},
@@ -135,6 +191,7 @@ static const struct rule peer_rules[] = {
 static const struct rule policy_port_rules[] = {
     {"protocol", check_enum, "TCP|UDP|SCTP"},
     {"port", check_port_number_or_name},
+    {"", check_end_port},
     {NULL},
 };
 static const struct rule flow_rules[] = {

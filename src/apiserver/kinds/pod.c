@@ -177,6 +177,10 @@ static void admit_priority(struct change *ch)
     if (!api_admission_enabled(ch->api, "Priority"))
         return;
     struct json *class autojson = priority_class(ch, name);
+    yyjson_mut_val *given = json_mut_get(spec, "priority");
+    if (given && yyjson_mut_get_sint(given) != json_int_at(json_root(class), "value", 0))
+        refuse(ch, "the integer value of priority must not be provided in pod spec; priority admission "
+                   "controller computes it from the given PriorityClass name");
     if (class && !*name)
         json_put_str(ch->doc, spec, "priorityClassName", json_str_at(json_root(class), "metadata.name", ""));
     json_put_int(ch->doc, spec, "priority", json_int_at(json_root(class), "value", 0));
@@ -220,6 +224,22 @@ static void admit_tolerations(struct change *ch)
     }
 }
 
+/* ---- RuntimeClass ---- */
+
+static void admit_runtime(struct change *ch)
+{
+    const char *name = json_mut_str_at(ch->obj, "spec.runtimeClassName", "");
+    const struct resource *classes = api_resource(ch->api, "node.k8s.io", "runtimeclasses");
+    struct object *o autoobject = *name ? storage_get(api_storage(ch->api), classes, "", name) : NULL;
+
+    if (!api_admission_enabled(ch->api, "RuntimeClass"))
+        return;
+    if (*name && !o)
+        refuse(ch, arena_printf(ch->arena, "pod rejected: RuntimeClass \"%s\" not found", name));
+    if (!*name && json_mut_get(json_mut_get(ch->obj, "spec"), "overhead"))
+        refuse(ch, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
+}
+
 /* ---- the whole ---- */
 
 void pod_admit(struct change *ch)
@@ -230,6 +250,7 @@ void pod_admit(struct change *ch)
     if (api_admission_enabled(ch->api, "LimitRanger"))
         pod_admit_limits(ch);
     admit_priority(ch);
+    admit_runtime(ch);
     admit_tolerations(ch);
 }
 
@@ -255,25 +276,35 @@ struct qos {
     bool any, guaranteed;
 };
 
-static void add_qos(struct qos *q, yyjson_mut_val *containers)
+static void add_qos_of(struct qos *q, yyjson_mut_val *resources)
 {
     static const char *const names[] = {"cpu", "memory"};
+    yyjson_mut_val *limits = json_mut_get(resources, "limits"), *requests = json_mut_get(resources, "requests");
+
+    for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+        q->any |= json_mut_get(limits, names[k]) || json_mut_get(requests, names[k]);
+        q->guaranteed &= same_quantity(json_mut_get(limits, names[k]), json_mut_get(requests, names[k]));
+    }
+}
+
+static void add_qos(struct qos *q, yyjson_mut_val *containers)
+{
     size_t i, n;
     yyjson_mut_val *c;
 
-    yyjson_mut_arr_foreach(containers, i, n, c) {
-        yyjson_mut_val *limits = json_mut_at(c, "resources.limits"), *requests = json_mut_at(c, "resources.requests");
-        for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
-            q->any |= json_mut_get(limits, names[k]) || json_mut_get(requests, names[k]);
-            q->guaranteed &= same_quantity(json_mut_get(limits, names[k]), json_mut_get(requests, names[k]));
-        }
-    }
+    yyjson_mut_arr_foreach(containers, i, n, c)
+        add_qos_of(q, json_mut_get(c, "resources"));
 }
 
 static const char *qos_class(yyjson_mut_val *pod)
 {
     struct qos q = {.guaranteed = true};
+    yyjson_mut_val *spec = json_mut_get(pod, "spec");
 
+    if (json_mut_get(spec, "resources")) { /* of the pod as a whole: they decide */
+        add_qos_of(&q, json_mut_get(spec, "resources"));
+        return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
+    }
     add_qos(&q, json_mut_at(pod, "spec.containers"));
     add_qos(&q, json_mut_at(pod, "spec.initContainers"));
     return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
@@ -315,6 +346,19 @@ static void prepare_binding(struct change *ch)
     json_put_str(ch->doc, c, "lastTransitionTime", time_rfc3339(ch->now, now));
 }
 
+static void put_gated(struct change *ch, yyjson_mut_val *status)
+{
+    yyjson_mut_val *c = yyjson_mut_arr_add_obj(ch->doc, json_put_arr(ch->doc, status, "conditions"));
+    char now[TIME_TEXT];
+
+    json_put_str(ch->doc, c, "type", "PodScheduled");
+    json_put_str(ch->doc, c, "status", "False");
+    json_put(ch->doc, c, "lastProbeTime", yyjson_mut_null(ch->doc));
+    json_put_str(ch->doc, c, "lastTransitionTime", time_rfc3339(ch->now, now));
+    json_put_str(ch->doc, c, "reason", "SchedulingGated");
+    json_put_str(ch->doc, c, "message", "Scheduling is blocked due to non-empty scheduling gates");
+}
+
 void pod_prepare(struct change *ch)
 {
     if (!strcmp(ch->subresource, "status"))
@@ -324,9 +368,14 @@ void pod_prepare(struct change *ch)
     if (ch->old || *ch->subresource)
         return;
     agree_accounts(ch);
+    yyjson_mut_val *grace = json_mut_at(ch->obj, "spec.terminationGracePeriodSeconds");
+    if (yyjson_mut_get_sint(grace) < 0)
+        json_put_int(ch->doc, json_mut_get(ch->obj, "spec"), "terminationGracePeriodSeconds", 1);
     yyjson_mut_val *status = json_put_obj(ch->doc, ch->obj, "status");
     json_put_str(ch->doc, status, "phase", "Pending");
     json_put_str(ch->doc, status, "qosClass", qos_class(ch->obj));
+    if (yyjson_mut_arr_size(json_mut_at(ch->obj, "spec.schedulingGates")))
+        put_gated(ch, status);
 }
 
 int64_t pod_grace(yyjson_val *obj)

@@ -26,15 +26,27 @@ static void check_handlers(struct check *c, const struct rule *r, const struct s
         field_required(c->errs, s->path, "must specify a handler type");
 }
 
+static void check_headers(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    json_each(s->v, h, i, n) {
+        const char *name = json_get_str(h, "name", "");
+        size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-");
+        if (!*name || name[len])
+            field_invalid(c->errs, s->path, json_get(h, "name"),
+                          "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. "
+                          "'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')");
+    }
+}
+
 static const struct rule handler_rules[] = {
     {"exec.command", check_required},
     {"httpGet.path", check_required},
     {"httpGet.port", check_port_number_or_name},
     {"httpGet.scheme", check_enum_needed, "HTTP|HTTPS"},
-    {"httpGet.httpHeaders[].name", check_required},
+    {"httpGet.httpHeaders", check_headers},
     {"tcpSocket.port", check_port_number_or_name},
     {"grpc.port", check_port},
-    {"sleep.seconds", check_min, "must be greater than or equal to 0"},
     {NULL},
 };
 
@@ -56,7 +68,23 @@ static const struct rule probe_rules[] = {
 static const struct rule once_rules[] = {
     {"successThreshold", check_range, "must be 1", .min = 1, .max = 1}, {NULL}};
 
+static yyjson_val *spec_of(const struct check *c, const char *path);
+
+/* No longer than the pod's grace period. */
+static void check_sleep(struct check *c, const struct rule *r, const struct site *s)
+{
+    int64_t grace = json_int_at(spec_of(c, s->path), "terminationGracePeriodSeconds", 30);
+    int64_t n = json_int_at(s->v, "seconds", 0);
+
+    (void)r;
+    if (s->v && (n < 1 || n > grace))
+        field_invalid(c->errs, s->path, json_get(s->v, "seconds"),
+                      "must be greater than 0 and less than terminationGracePeriodSeconds");
+}
+
 static const struct rule lifecycle_rules[] = {
+    {"postStart.sleep", check_sleep},
+    {"preStop.sleep", check_sleep},
     {"postStart", check_handlers, "exec|httpGet|tcpSocket|sleep"},
     {"postStart", check_rules, .rules = handler_rules},
     {"preStop", check_handlers, "exec|httpGet|tcpSocket|sleep"},
@@ -112,12 +140,35 @@ static void check_resource_name(struct check *c, const struct rule *r, const str
                             6);
 }
 
+/* Whole maps are only for volumes. */
+static void check_env_field_path(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const known[] = {"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
+                                        "spec.serviceAccountName", "status.hostIP", "status.hostIPs",
+                                        "status.podIP", "status.podIPs"};
+
+    if (str_in(json_str(s->v, ""), "metadata.labels|metadata.annotations"))
+        field_not_supported(c->errs, s->path, s->v, known, ARRAY_SIZE(known));
+    else
+        check_field_path(c, r, s);
+}
+
+/* A name that is not there is no name. */
+static void check_ref_name(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *why = name_dns1123_subdomain(slice_of(json_str(s->v, "")));
+
+    (void)r;
+    if (why)
+        field_invalid_str(c->errs, s->path, json_str(s->v, ""), why);
+}
+
 static const struct rule env_source_rules[] = {
-    {"fieldRef.fieldPath", check_field_path},
+    {"fieldRef.fieldPath", check_env_field_path},
     {"resourceFieldRef.resource", check_resource_name},
-    {"configMapKeyRef.name", check_name_needed, .name = name_dns1123_subdomain},
+    {"configMapKeyRef.name", check_ref_name},
     {"configMapKeyRef.key", check_name_needed, .name = name_config_key},
-    {"secretKeyRef.name", check_name_needed, .name = name_dns1123_subdomain},
+    {"secretKeyRef.name", check_ref_name},
     {"secretKeyRef.key", check_name_needed, .name = name_config_key},
     {NULL},
 };
@@ -142,13 +193,14 @@ static void check_value_from(struct check *c, const struct rule *r, const struct
 
 static void check_env_from(struct check *c, const struct rule *r, const struct site *s)
 {
-    size_t n = (json_get(s->v, "configMapRef") != NULL) + (json_get(s->v, "secretRef") != NULL);
-
     (void)r;
-    if (!n)
-        field_invalid_str(c->errs, s->path, "", "must specify one of: `configMapRef` or `secretRef`");
-    else if (n > 1)
-        field_invalid_str(c->errs, s->path, "", "may not have more than one field specified at a time");
+    json_each(s->v, e, i, k) { /* the list is named, not the item */
+        size_t n = (json_get(e, "configMapRef") != NULL) + (json_get(e, "secretRef") != NULL);
+        if (!n)
+            field_invalid_str(c->errs, s->path, "", "must specify one of: `configMapRef` or `secretRef`");
+        else if (n > 1)
+            field_invalid_str(c->errs, s->path, "", "may not have more than one field specified at a time");
+    }
 }
 
 /* ---- ports and mounts ---- */
@@ -188,7 +240,7 @@ static void check_mount_name(struct check *c, const struct rule *r, const struct
     (void)r;
     if (!*name)
         field_required(c->errs, s->path, NULL);
-    else if (!named(json_get(spec_of(c, s->path), "volumes"), name))
+    if (!named(json_get(spec_of(c, s->path), "volumes"), name))
         field_not_found(c->errs, s->path, s->v);
 }
 
@@ -229,6 +281,35 @@ static void check_relative(struct check *c, const struct rule *r, const struct s
         check_add_invalid(c, s, "must not contain '..'");
 }
 
+/* "volumeMounts.subPath": Kubernetes leaves the item's number out of these two. */
+static void check_mount_extras(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const kinds[] = {"Bidirectional", "HostToContainer", "None"};
+
+    (void)r;
+    json_each(s->v, m, i, n) {
+        const char *sub = json_get_str(m, "subPath", ""), *propagation = json_get_str(m, "mountPropagation", "");
+        if (*sub == '/' || has_dotdot(sub))
+            field_invalid(c->errs, check_at(c, s->path, ".subPath"), json_get(m, "subPath"),
+                          *sub == '/' ? "must be a relative path" : "must not contain '..'");
+        if (*propagation && !str_in(propagation, "Bidirectional|HostToContainer|None"))
+            field_not_supported(c->errs, check_at(c, s->path, ".mountPropagation"),
+                                json_get(m, "mountPropagation"), kinds, ARRAY_SIZE(kinds));
+    }
+}
+
+/* In the host's network a container's port is the host's. */
+static void check_host_network_ports(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!json_bool_at(spec_of(c, s->path), "hostNetwork", false))
+        return;
+    json_each(json_get(s->v, "ports"), p, i, n)
+        if (json_int_at(p, "hostPort", 0) != json_int_at(p, "containerPort", 0))
+            field_invalid(c->errs, check_at(c, s->path, ".ports[%zu].hostPort", i), json_get(p, "hostPort"),
+                          "must match `containerPort` when `hostNetwork` is true");
+}
+
 static const struct rule port_rules[] = {
     {"name", check_name, .name = name_service_port},
     {"containerPort", check_port, "required"},
@@ -240,7 +321,6 @@ static const struct rule port_rules[] = {
 static const struct rule mount_rules[] = {
     {"name", check_mount_name},
     {"mountPath", check_required},
-    {"subPath", check_relative},
     {NULL},
 };
 
@@ -262,6 +342,8 @@ void check_pod_requests(struct check *c, const struct rule *r, const struct site
         const char *name = yyjson_get_str(key);
         yyjson_val *limit = json_get(limits, name);
         struct quantity q, l;
+        if (!limit && (strchr(name, '/') || !strncmp(name, "hugepages-", 10)))
+            field_required(c->errs, check_at(c, s->path, ".limits"), "Limit must be set for non overcommitable resources");
         if (!limit || !quantity_of(val, &q) || !quantity_of(limit, &l))
             continue;
         bool whole = strchr(name, '/') || !strncmp(name, "hugepages-", 10);
@@ -287,14 +369,34 @@ static void check_resource_list(struct check *c, const struct rule *r, const str
         if (why)
             field_invalid(c->errs, at, key, why);
         else if (!strchr(name, '/') && !str_in(name, "cpu|memory|ephemeral-storage") &&
-                 strncmp(name, "hugepages-", 10))
+                 strncmp(name, "hugepages-", 10)) {
+            if (strcmp(name, "storage")) /* a standard name, but not a container's */
+                field_invalid(c->errs, at, key, "must be a standard resource type or fully qualified");
             field_invalid(c->errs, at, key, "must be a standard resource for containers");
+        }
         if (strchr(name, '/') && quantity_of(val, &q) && quantity_milli(&q) % 1000)
             field_invalid(c->errs, at, val, "must be an integer");
     }
 }
 
+/* Pages that are huge come with ordinary memory, or with CPU. */
+static void check_huge_pages(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const lists[] = {"limits", "requests"};
+    bool huge = false, other = false;
+
+    (void)r;
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        json_each_member(json_get(s->v, lists[i]), key, val) {
+            huge |= val && !strncmp(yyjson_get_str(key), "hugepages-", 10);
+            other |= str_in(yyjson_get_str(key), "cpu|memory");
+        }
+    if (huge && !other)
+        field_forbidden(c->errs, s->path, "HugePages require cpu or memory");
+}
+
 static const struct rule resource_rules[] = {
+    {"", check_huge_pages},
     {"limits", check_resource_list},
     {"limits{}", check_quantity_nonneg},
     {"requests", check_resource_list},
@@ -331,15 +433,17 @@ static const struct rule container_rules[] = {
     {"imagePullPolicy", check_enum_needed, "Always|IfNotPresent|Never"},
     {"ports[]", check_rules, .rules = port_rules},
     {"ports", check_unique, "name"},
+    {"", check_host_network_ports},
     {"env[].name", check_env_name},
     {"env[].valueFrom", check_value_from},
     {"env[].valueFrom", check_rules, .rules = env_source_rules},
     {"envFrom[].prefix", check_name, .name = name_env},
-    {"envFrom[]", check_env_from},
+    {"envFrom", check_env_from},
     {"envFrom[].configMapRef.name", check_name_needed, .name = name_dns1123_subdomain},
     {"envFrom[].secretRef.name", check_name_needed, .name = name_dns1123_subdomain},
     {"volumeMounts[]", check_rules, .rules = mount_rules},
     {"volumeMounts", check_mount_paths},
+    {"volumeMounts", check_mount_extras},
     {"resources", check_rules, .rules = resource_rules},
     {"securityContext.runAsUser", check_range, "must be between 0 and 2147483647, inclusive", .max = 2147483647},
     {"securityContext", check_security},
@@ -348,12 +452,19 @@ static const struct rule container_rules[] = {
     {NULL},
 };
 
+static void check_absent(struct check *c, const struct rule *r, const struct site *s)
+{
+    if (s->v)
+        check_add_invalid(c, s, r->text);
+}
+
 static const struct rule main_rules[] = {
     {"", check_rules, .rules = container_rules},
     {"lifecycle", check_rules, .rules = lifecycle_rules},
     {"livenessProbe", check_rules, .rules = probe_rules},
     {"livenessProbe", check_rules, .rules = once_rules},
     {"readinessProbe", check_rules, .rules = probe_rules},
+    {"readinessProbe.terminationGracePeriodSeconds", check_absent, "must not be set for readinessProbes"},
     {"startupProbe", check_rules, .rules = probe_rules},
     {"startupProbe", check_rules, .rules = once_rules},
     {NULL},
@@ -392,22 +503,23 @@ static void check_init_names(struct check *c, const struct rule *r, const struct
 
 static void check_volume_source(struct check *c, const struct rule *r, const struct site *s)
 {
-    size_t n = yyjson_obj_size(s->v);
-    bool first = true;
+    /* The order in which Kubernetes looks at them: the first one is right, others are too many. */
+    static const char order[] = "emptyDir|hostPath|gitRepo|gcePersistentDisk|awsElasticBlockStore|secret|nfs|iscsi|"
+                                "glusterfs|flocker|persistentVolumeClaim|rbd|cinder|cephfs|downwardAPI|fc|azureFile|"
+                                "configMap|vsphereVolume|quobyte|azureDisk|photonPersistentDisk|projected|"
+                                "portworxVolume|scaleIO|storageos|csi|ephemeral|image";
+    struct slice rest = slice_of(order), one;
+    size_t n = 0;
 
     (void)r;
-    if (n <= 1) {
-        field_required(c->errs, s->path, "must specify a volume type");
-        return;
-    }
-    json_each_member(s->v, key, val) {
-        if (!strcmp(yyjson_get_str(key), "name") || !val)
+    while (slice_cut(&rest, '|', &one)) {
+        if (!yyjson_obj_getn(s->v, one.p, one.n) || !n++)
             continue;
-        if (!first)
-            field_forbidden(c->errs, check_at(c, s->path, ".%s", yyjson_get_str(key)),
-                            "may not specify more than 1 volume type");
-        first = false;
+        field_forbidden(c->errs, check_at(c, s->path, ".%.*s", SLICE_FMT(one)),
+                        "may not specify more than 1 volume type");
     }
+    if (!n)
+        field_required(c->errs, s->path, "must specify a volume type");
 }
 
 static void check_mode(struct check *c, const struct rule *r, const struct site *s)
@@ -436,7 +548,46 @@ static const struct rule file_rules[] = {
     {NULL},
 };
 
+/* Exactly one source; a second one is refused without saying which. */
+static void check_projection(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    for (size_t i = 1; i < yyjson_obj_size(s->v); i++)
+        field_forbidden(c->errs, s->path, "may not specify more than 1 volume type");
+}
+
+/* Of a volume, Kubernetes names neither "items" nor the item. */
+static void check_downward(struct check *c, const struct rule *r, const struct site *s)
+{
+    char path[1024];
+
+    (void)r;
+    snprintf(path, sizeof path, "%s", s->path);
+    json_each(json_get(s->v, "items"), item, i, n) {
+        rules_apply(c, file_rules, item, NULL, path);
+        if (!json_get(item, "fieldRef") && !json_get(item, "resourceFieldRef"))
+            field_required(c->errs, path, "one of fieldRef and resourceFieldRef is required");
+    }
+}
+
+static void check_no_dots(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (has_dotdot(json_str(s->v, "")))
+        check_add_invalid(c, s, "must not contain '..'");
+}
+
+static void check_size_limit(struct check *c, const struct rule *r, const struct site *s)
+{
+    struct quantity q;
+
+    (void)r;
+    if (quantity_of(s->v, &q) && q.mantissa < 0)
+        field_forbidden(c->errs, s->path, "SizeLimit field must be a valid resource quantity");
+}
+
 static const struct rule projected_rules[] = {
+    {"", check_projection},
     {"configMap.name", check_required},
     {"configMap.items[]", check_rules, .rules = key_rules},
     {"secret.name", check_required},
@@ -451,8 +602,9 @@ static const struct rule projected_rules[] = {
 static const struct rule volume_rules[] = {
     {"name", check_name_needed, .name = name_dns1123_label},
     {"", check_volume_source},
-    {"emptyDir.sizeLimit", check_quantity_nonneg},
+    {"emptyDir.sizeLimit", check_size_limit},
     {"hostPath.path", check_required},
+    {"hostPath.path", check_no_dots},
     {"hostPath.type", check_enum, "BlockDevice|CharDevice|Directory|DirectoryOrCreate|File|FileOrCreate|Socket"},
     {"secret.secretName", check_required},
     {"secret.defaultMode", check_mode},
@@ -461,12 +613,13 @@ static const struct rule volume_rules[] = {
     {"configMap.defaultMode", check_mode},
     {"configMap.items[]", check_rules, .rules = key_rules},
     {"downwardAPI.defaultMode", check_mode},
-    {"downwardAPI.items[]", check_rules, .rules = file_rules},
+    {"downwardAPI", check_downward},
     {"projected.defaultMode", check_mode},
     {"projected.sources[]", check_rules, .rules = projected_rules},
     {"persistentVolumeClaim.claimName", check_required},
     {"nfs.server", check_required},
     {"nfs.path", check_required},
+    {"nfs.path", check_absolute, "must be an absolute path"},
     {NULL},
 };
 
@@ -508,9 +661,22 @@ static const struct rule spread_rules[] = {
     {NULL},
 };
 
+/* An empty key is said three times over. */
+static void check_topology_key(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *key = json_str(s->v, ""), *why = name_qualified(slice_of(key));
+
+    (void)r;
+    if (!*key)
+        field_required(c->errs, s->path, "can not be empty");
+    if (why)
+        field_invalid_str(c->errs, s->path, key, why);
+    if (!*key)
+        field_invalid_str(c->errs, s->path, key, "name part must be non-empty");
+}
+
 static const struct rule affinity_term_rules[] = {
-    {"topologyKey", check_required, "can not be empty"},
-    {"topologyKey", check_name, .name = name_qualified},
+    {"topologyKey", check_topology_key},
     {"labelSelector", check_label_selector},
     {"namespaceSelector", check_label_selector},
     {"namespaces[]", check_name, .name = name_dns1123_label},
@@ -527,7 +693,22 @@ static const struct rule pod_affinity_rules[] = {
     {NULL},
 };
 
+static void check_node_expression(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *op = json_get_str(s->v, "operator", "");
+    size_t n = yyjson_arr_size(json_get(s->v, "values"));
+
+    (void)r;
+    if (str_in(op, "In|NotIn") && !n)
+        field_required(c->errs, check_at(c, s->path, ".values"), "must be specified when `operator` is 'In' or 'NotIn'");
+    else if (str_in(op, "Exists|DoesNotExist") && n)
+        field_forbidden(c->errs, check_at(c, s->path, ".values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+    else if (str_in(op, "Gt|Lt") && n != 1)
+        field_required(c->errs, check_at(c, s->path, ".values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
+}
+
 static const struct rule node_term_rules[] = {
+    {"matchExpressions[]", check_node_expression},
     {"matchExpressions[].key", check_name, .name = name_qualified},
     {"matchExpressions[].operator", check_enum, "In|NotIn|Exists|DoesNotExist|Gt|Lt"},
     {NULL},
@@ -547,16 +728,74 @@ static const struct rule affinity_rules[] = {
     {NULL},
 };
 
+static void check_dns_option(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!*json_get_str(s->v, "name", ""))
+        field_required(c->errs, s->path, "must not be empty");
+}
+
 static void check_dns_none(struct check *c, const struct rule *r, const struct site *s)
 {
     (void)r;
     if (!strcmp(json_get_str(s->v, "dnsPolicy", ""), "None") &&
         !yyjson_arr_size(json_at(s->v, "dnsConfig.nameservers")))
-        field_required(c->errs, check_at(c, s->path, ".dnsConfig.nameservers"),
+        field_required(c->errs, check_at(c, s->path, json_get(s->v, "dnsConfig") ? ".dnsConfig.nameservers" : ".dnsConfig"),
                        "must provide at least one DNS nameserver when `dnsPolicy` is None");
 }
 
+static void check_seccomp(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (s->v && !strcmp(json_get_str(s->v, "type", ""), "Localhost") && !*json_get_str(s->v, "localhostProfile", ""))
+        field_required(c->errs, check_at(c, s->path, ".localhostProfile"), "must be set when seccomp type is Localhost ");
+}
+
+static void check_os(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const names[] = {"linux", "windows"};
+
+    (void)r;
+    if (s->v && !str_in(json_get_str(s->v, "name", ""), "linux|windows"))
+        field_not_supported(c->errs, s->path, json_get(s->v, "name"), names, ARRAY_SIZE(names));
+}
+
+static void check_shared_processes(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (json_bool_at(s->v, "shareProcessNamespace", false) && json_bool_at(s->v, "hostPID", false))
+        field_invalid(c->errs, check_at(c, s->path, ".securityContext.shareProcessNamespace"),
+                      json_get(s->v, "shareProcessNamespace"), "ShareProcessNamespace and HostPID cannot both be enabled");
+}
+
+/* A port of the host is one container's. */
+static void check_host_ports(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *seen[64];
+    size_t n_seen = 0;
+
+    (void)r;
+    json_each(s->v, container, i, n)
+        json_each(json_get(container, "ports"), p, k, kn) {
+            if (!json_int_at(p, "hostPort", 0))
+                continue;
+            for (size_t j = 0; j < n_seen; j++)
+                if (json_equal(json_get(p, "hostPort"), json_get(seen[j], "hostPort")) &&
+                    json_equal(json_get(p, "protocol"), json_get(seen[j], "protocol")) &&
+                    json_equal(json_get(p, "hostIP"), json_get(seen[j], "hostIP"))) {
+                    field_duplicate(c->errs, check_at(c, s->path, "[%zu].ports[%zu].hostPort", i, k), p);
+                    break;
+                }
+            if (n_seen < ARRAY_SIZE(seen))
+                seen[n_seen++] = p;
+        }
+}
+
 const struct rule pod_spec_rules[] = {
+    {"containers", check_host_ports},
+    {"securityContext.seccompProfile", check_seccomp},
+    {"os", check_os},
+    {"", check_shared_processes},
     {"volumes[]", check_rules, .rules = volume_rules},
     {"volumes", check_unique, "name"},
     {"containers", check_required},
@@ -571,6 +810,7 @@ const struct rule pod_spec_rules[] = {
     {"dnsPolicy", check_enum_needed, "ClusterFirstWithHostNet|ClusterFirst|Default|None"},
     {"", check_dns_none},
     {"dnsConfig.nameservers[]", check_ip},
+    {"dnsConfig.options[]", check_dns_option},
     {"nodeSelector", check_labels},
     {"affinity", check_rules, .rules = affinity_rules},
     {"tolerations[]", check_rules, .rules = toleration_rules},
@@ -583,7 +823,6 @@ const struct rule pod_spec_rules[] = {
     {"hostname", check_name, .name = name_dns1123_label},
     {"subdomain", check_name, .name = name_dns1123_label},
     {"activeDeadlineSeconds", check_range, "must be between 1 and 2147483647, inclusive", .min = 1, .max = 2147483647},
-    {"terminationGracePeriodSeconds", check_min, NOT_NEGATIVE},
     {"runtimeClassName", check_name, .name = name_dns1123_subdomain},
     {"hostAliases[].ip", check_ip},
     {"readinessGates[].conditionType", check_name, .name = name_qualified},
@@ -597,7 +836,16 @@ const struct rule pod_template_rules[] = {
     {NULL},
 };
 
+/* They come by their subresource, never with the pod. */
+static void check_no_ephemeral(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (s->v && !c->old_root)
+        field_forbidden(c->errs, s->path, "cannot be set on create");
+}
+
 const struct rule pod_rules[] = {
+    {"spec.ephemeralContainers", check_no_ephemeral},
     {"spec", check_rules, .rules = pod_spec_rules},
     {NULL},
 };

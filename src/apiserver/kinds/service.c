@@ -8,7 +8,7 @@
 
 const char *service_name(struct slice s)
 {
-    return name_dns1035_label(s);
+    return name_dns1123_label(s);
 }
 
 /* ---- what a type has ---- */
@@ -106,6 +106,10 @@ static void agree_ips(struct change *ch, yyjson_mut_val *spec)
     const char *first = yyjson_mut_get_str(yyjson_mut_arr_get_first(ips));
     const char *old_first = json_str_at(ch->old, "spec.clusterIPs.0", "");
 
+    if (!ch->old && !*ip && yyjson_mut_arr_size(ips) && first) {
+        json_put_str(ch->doc, spec, "clusterIP", first);
+        return;
+    }
     if (!ch->old && *ip && !yyjson_mut_arr_size(ips)) {
         yyjson_mut_arr_add_strcpy(ch->doc, json_put_arr(ch->doc, spec, "clusterIPs"), ip);
         return;
@@ -205,7 +209,7 @@ static void allocate_ip(struct change *ch, struct addresses *a, yyjson_mut_val *
     char fresh[IP_TEXT], why[200];
     struct json *ips autojson = NULL;
 
-    if (!*ip && addresses_pick_ip(a, fresh)) {
+    if (!*ip && (ch->dry_run ? addresses_dry_ip(fresh) : addresses_pick_ip(a, fresh))) {
         json_put_str(ch->doc, spec, "clusterIP", fresh);
         yyjson_mut_arr_add_strcpy(ch->doc, json_put_arr(ch->doc, spec, "clusterIPs"), fresh);
         ip = fresh;
@@ -234,6 +238,8 @@ static void allocate_port(struct change *ch, struct addresses *a, yyjson_mut_val
 
     if (!n && addresses_pick_port(a, &n))
         json_put_int(ch->doc, port, "nodePort", n);
+    else if (ch->dry_run)
+        return; /* a dry run asks nobody */
     else if (n < NODE_PORT_MIN || n > NODE_PORT_MAX)
         why = "provided port is not in the valid range. The range of valid ports is 30000-32767";
     else if (addresses_port_taken(a, n, uid))
@@ -258,6 +264,19 @@ static void allocate_ports(struct change *ch, struct addresses *a, yyjson_mut_va
             allocate_port(ch, a, port, i, uid);
 }
 
+/* A balancer that sends only to nodes with a local pod asks them by this port. */
+static void allocate_health_port(struct change *ch, struct addresses *a, yyjson_mut_val *spec, const char *uid)
+{
+    unsigned port;
+
+    if (strcmp(json_mut_str_at(spec, "externalTrafficPolicy", ""), "Local") ||
+        yyjson_mut_get_sint(json_mut_get(spec, "healthCheckNodePort")) || !addresses_pick_port(a, &port))
+        return;
+    json_put_int(ch->doc, spec, "healthCheckNodePort", port);
+    if (!ch->dry_run)
+        addresses_take_port(a, port, uid);
+}
+
 void service_prepare(struct change *ch)
 {
     yyjson_mut_val *spec = json_mut_get(ch->obj, "spec");
@@ -276,6 +295,8 @@ void service_prepare(struct change *ch)
     allocate_ip(ch, a, spec, uid);
     if (is_external(type))
         allocate_ports(ch, a, spec, uid);
+    if (!strcmp(type, "LoadBalancer"))
+        allocate_health_port(ch, a, spec, uid);
 }
 
 /* ---- validation ---- */
@@ -335,8 +356,7 @@ static void check_service_type(struct check *c, const struct rule *r, const stru
     snprintf(at, sizeof at, "%s.clusterIPs[0]", s->path);
     if (!strcmp(type, "ExternalName")) {
         if (ip)
-            field_invalid(c->errs, check_at(c, s->path, ".clusterIPs"), json_get(s->v, "clusterIPs"),
-                          "may not be set for ExternalName services");
+            field_forbidden(c->errs, check_at(c, s->path, ".clusterIPs"), "may not be set for ExternalName services");
         const char *name = json_get_str(s->v, "externalName", "");
         const char *bad = *name ? name_dns1123_subdomain(slice_of(name)) : NULL;
         if (!*name)
@@ -352,6 +372,72 @@ static void check_service_type(struct check *c, const struct rule *r, const stru
         field_invalid(c->errs, at, ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
     }
 }
+
+static bool both_v4(yyjson_val *ips)
+{
+    return yyjson_arr_size(ips) == 2 && !strchr(json_str(yyjson_arr_get(ips, 0), ":"), ':') &&
+           !strchr(json_str(yyjson_arr_get(ips, 1), ":"), ':');
+}
+
+static void check_ips(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *ips = json_get(s->v, "clusterIPs"), *ip = json_get(s->v, "clusterIP");
+    const char *at = check_at(c, s->path, ".clusterIPs");
+
+    (void)r;
+    if (yyjson_arr_size(ips) && *json_str(ip, "") && !json_equal(yyjson_arr_get(ips, 0), ip))
+        field_invalid(c->errs, at, ips, "first value must match `clusterIP`");
+    if (yyjson_arr_size(ips) && !*json_str(ip, ""))
+        field_invalid(c->errs, at, ips, "must be empty when `clusterIP` is not specified");
+    if (both_v4(ips))
+        field_invalid(c->errs, at, ips, "may only hold up to 1 values of each IP family");
+    if (yyjson_arr_size(ips) > 1 && !str_in(json_get_str(s->v, "ipFamilyPolicy", ""), "PreferDualStack|RequireDualStack"))
+        field_invalid(c->errs, at, ips, "may only hold up to 1 value for single-stack services");
+}
+
+/* One family is what this server has. */
+static void check_family(struct check *c, const struct rule *r, const struct site *s)
+{
+    bool headless = !strcmp(json_str_at(c->root, "spec.clusterIP", ""), "None");
+
+    (void)r;
+    if (!strcmp(json_str(s->v, ""), "IPv6") && !headless)
+        check_add_invalid(c, s, "not configured on this cluster");
+}
+
+static void check_family_policy(struct check *c, const struct rule *r, const struct site *s)
+{
+    bool headless = !strcmp(json_str_at(c->root, "spec.clusterIP", ""), "None");
+
+    (void)r;
+    if (!strcmp(json_str(s->v, ""), "RequireDualStack") && !headless)
+        check_add_invalid(c, s, "this cluster is not configured for dual-stack services");
+}
+
+static void check_balancer_only(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (*json_str(s->v, "") && strcmp(json_str_at(c->root, "spec.type", ""), "LoadBalancer"))
+        field_forbidden(c->errs, s->path, "may only be used when `type` is 'LoadBalancer'");
+}
+
+static void check_source_ranges(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    json_each(s->v, range, i, n)
+        if (!is_cidr(json_str(range, "")))
+            field_invalid(c->errs, check_at(c, "spec.LoadBalancerSourceRanges", "[%zu]", i), range,
+                          "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+}
+
+static void check_no_ingress(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (yyjson_arr_size(s->v) && strcmp(json_str_at(c->root, "spec.type", ""), "LoadBalancer"))
+        field_forbidden(c->errs, s->path, "may only be used when `spec.type` is LoadBalancer");
+}
+
+const struct rule service_status_rules[] = {{"status.loadBalancer.ingress", check_no_ingress}, {NULL}};
 
 static void check_outer_policy(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -392,7 +478,12 @@ const struct rule service_rules[] = {
     {"spec.externalTrafficPolicy", check_outer_policy},
     {"spec.internalTrafficPolicy", check_enum, "Cluster|Local"},
     {"spec.ipFamilyPolicy", check_enum, "SingleStack|PreferDualStack|RequireDualStack"},
+    {"spec.ipFamilyPolicy", check_family_policy},
     {"spec.ipFamilies[]", check_enum, "IPv4|IPv6"},
+    {"spec.ipFamilies[]", check_family},
+    {"spec", check_ips},
+    {"spec.loadBalancerClass", check_balancer_only},
+    {"spec.loadBalancerSourceRanges", check_source_ranges},
     {NULL},
 };
 

@@ -178,6 +178,14 @@ static void check_modes(struct check *c, const struct rule *r, const struct site
             field_not_supported(c->errs, s->path, mode, modes, ARRAY_SIZE(modes));
 }
 
+static void check_sole_mode(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    json_each(s->v, mode, i, n)
+        if (n > 1 && !strcmp(json_str(mode, ""), "ReadWriteOncePod"))
+            field_forbidden(c->errs, s->path, "may not use ReadWriteOncePod with other access modes");
+}
+
 static void check_storage(struct check *c, const struct rule *r, const struct site *s)
 {
     yyjson_val *storage = json_at(s->v, "requests.storage");
@@ -195,6 +203,7 @@ static void check_storage(struct check *c, const struct rule *r, const struct si
 const struct rule claim_rules[] = {
     {"spec.accessModes", check_required, "at least 1 access mode is required"},
     {"spec.accessModes", check_modes},
+    {"spec.accessModes", check_sole_mode},
     {"spec.resources", check_storage},
     {"spec.storageClassName", check_name, .name = name_dns1123_subdomain},
     {"spec.volumeMode", check_enum, "Block|Filesystem"},
@@ -226,10 +235,37 @@ const struct rule claim_update_rules[] = {{"spec", check_claim_update}, {NULL}};
 const struct kind_defaults claim_defaults[] = {
     {"+spec.volumeMode", "\"Filesystem\""}, {"+status.phase", "\"Pending\""}, {NULL}};
 
+/* A volume names exactly one source beside what every volume has. */
+static void check_pv_source(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char common[] = "accessModes|capacity|claimRef|mountOptions|nodeAffinity|"
+                                 "persistentVolumeReclaimPolicy|storageClassName|volumeMode|"
+                                 "volumeAttributesClassName";
+    size_t n = 0;
+
+    (void)r;
+    json_each_member(s->v, key, val)
+        n += val && !str_in(yyjson_get_str(key), common);
+    if (!n)
+        field_required(c->errs, s->path, "must specify a volume type");
+}
+
+static void check_capacity(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const storage[] = {"storage"};
+
+    (void)r;
+    if (!yyjson_obj_size(s->v))
+        field_required(c->errs, s->path, NULL);
+    if (yyjson_obj_size(s->v) != 1 || !json_get(s->v, "storage"))
+        field_not_supported(c->errs, s->path, s->v, storage, 1);
+}
+
 const struct rule volume_rules_pv[] = {
+    {"spec", check_pv_source},
     {"spec.accessModes", check_required, "at least 1 access mode is required"},
     {"spec.accessModes", check_modes},
-    {"spec.capacity.storage", check_present, NULL},
+    {"spec.capacity", check_capacity},
     {"spec.capacity{}", check_quantity_nonneg},
     {"spec.persistentVolumeReclaimPolicy", check_enum, "Delete|Recycle|Retain"},
     {NULL},
@@ -249,7 +285,7 @@ const struct rule storage_class_rules[] = {
     {NULL},
 };
 const struct rule storage_class_update_rules[] = {
-    {"parameters", check_frozen}, {"provisioner", check_immutable}, {"reclaimPolicy", check_immutable},
+    {"parameters", check_immutable, "updates to parameters are forbidden."}, {"provisioner", check_immutable}, {"reclaimPolicy", check_immutable},
     {"volumeBindingMode", check_immutable}, {NULL},
 };
 const struct kind_defaults storage_class_defaults[] = {
@@ -262,6 +298,15 @@ const struct rule lease_rules[] = {
     {"spec.leaseTransitions", check_min},
     {NULL},
 };
+/* Fields of a feature that is off by default are not kept. */
+static void drop_strategy(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    (void)doc;
+    (void)ch;
+    json_remove(at, "strategy");
+    json_remove(at, "preferredHolder");
+}
+const struct kind_defaults lease_defaults[] = {{"spec", .fn = drop_strategy}, {NULL}};
 
 static void check_event_namespace(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -272,6 +317,25 @@ static void check_event_namespace(struct check *c, const struct rule *r, const s
     if (*ns ? strcmp(ns, own) : strcmp(own, "default"))
         check_add_invalid(c, s, "does not match event.namespace");
 }
+
+/* Events of the newer group are held to more, as long as they say when they happened. */
+static void check_new_event(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const needed[] = {"reportingController", "reportingInstance", "action", "reason"};
+    const char *type = json_get_str(s->v, "type", "");
+
+    (void)r;
+    if (!*json_get_str(s->v, "eventTime", "")) {
+        field_required(c->errs, "eventTime", NULL);
+    } else {
+        for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+            if (!*json_get_str(s->v, needed[i], ""))
+                field_required(c->errs, needed[i], NULL);
+    }
+    if (!str_in(type, "Normal|Warning"))
+        field_invalid(c->errs, "type", json_get(s->v, "type"), "has invalid value");
+}
+const struct rule new_event_rules[] = {{"", check_new_event}, {"regarding.namespace", check_event_namespace}, {NULL}};
 
 const struct rule event_rules[] = {{"involvedObject.namespace", check_event_namespace}, {NULL}};
 
@@ -311,7 +375,19 @@ static void check_hard(struct check *c, const struct rule *r, const struct site 
     }
 }
 
+static void check_scopes(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    json_each(s->v, scope, i, n)
+        if (!str_in(json_str(scope, ""), "Terminating|NotTerminating|BestEffort|NotBestEffort|PriorityClass|"
+                                         "CrossNamespacePodAffinity|VolumeAttributesClass")) {
+            check_add_invalid(c, s, "unsupported scope");
+            return;
+        }
+}
+
 const struct rule quota_rules[] = {
+    {"spec.scopes", check_scopes},
     {"spec.hard", check_hard}, {"status.hard", check_hard}, {"status.used", check_hard}, {NULL}};
 
 static void check_system_priority(struct check *c, const struct rule *r, const struct site *s)
@@ -356,7 +432,9 @@ static void check_budget(struct check *c, const struct rule *r, const struct sit
 const struct rule budget_rules[] = {
     {"spec", check_budget},
     {"spec.minAvailable", check_percent_or_int},
+    {"spec.minAvailable", check_hundred},
     {"spec.maxUnavailable", check_percent_or_int},
+    {"spec.maxUnavailable", check_hundred},
     {"spec.selector", check_label_selector},
     {"spec.unhealthyPodEvictionPolicy", check_enum, "AlwaysAllow|IfHealthyBudget"},
     {NULL},
@@ -370,32 +448,103 @@ static void check_replica_range(struct check *c, const struct rule *r, const str
     if (max < 1)
         field_invalid(c->errs, check_at(c, s->path, ".maxReplicas"), json_get(s->v, "maxReplicas"),
                       "must be greater than 0");
-    else if (max < min)
+    if (!max)
+        field_required(c->errs, check_at(c, s->path, ".maxReplicas"), NULL);
+    if (!min)
+        field_forbidden(c->errs, check_at(c, s->path, ".metrics"),
+                        "must specify at least one Object or External metric to support scaling to zero replicas");
+    if (max > 0 && max < min)
         field_invalid(c->errs, check_at(c, s->path, ".maxReplicas"), json_get(s->v, "maxReplicas"),
                       "must be greater than or equal to `minReplicas`");
+}
+
+static void check_scale_target(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const needed[] = {"kind", "name"};
+
+    (void)r;
+    if (!*json_get_str(s->v, "apiVersion", ""))
+        field_invalid_str(c->errs, check_at(c, s->path, ".apiVersion"), "", "apiVersion must specify API group");
+    for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+        if (!*json_get_str(s->v, needed[i], ""))
+            field_required(c->errs, check_at(c, s->path, ".%s", needed[i]), NULL);
 }
 
 const struct rule autoscaler_rules[] = {
     {"spec.minReplicas", check_min, "must be greater than or equal to 1", .min = 1},
     {"spec", check_replica_range},
-    {"spec.scaleTargetRef.kind", check_required},
-    {"spec.scaleTargetRef.name", check_required},
+    {"spec.scaleTargetRef", check_scale_target},
+    {NULL},
+};
+
+/* Only the newer version has metrics; the older one's CPU target becomes one when it is stored. */
+static void default_metrics(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    if (ch && !strcmp(ch->res->version, "v1"))
+        return;
+    yyjson_mut_val *metric = yyjson_mut_arr_add_obj(doc, json_put_arr(doc, at, "metrics"));
+    json_put_str(doc, metric, "type", "Resource");
+    yyjson_mut_val *resource = json_put_obj(doc, metric, "resource");
+    json_put_str(doc, resource, "name", "cpu");
+    yyjson_mut_val *target = json_put_obj(doc, resource, "target");
+    json_put_str(doc, target, "type", "Utilization");
+    json_put_int(doc, target, "averageUtilization", 80);
+}
+
+static void metrics_unless_given(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    if (!yyjson_mut_arr_size(json_mut_get(at, "metrics")))
+        default_metrics(doc, at, ch);
+}
+
+static const struct kind_defaults behavior[] = {
+    {"+scaleUp.stabilizationWindowSeconds", "0"},
+    {"scaleUp.selectPolicy", "\"Max\""},
+    {"scaleUp.policies", "[{\"type\":\"Pods\",\"value\":4,\"periodSeconds\":15},"
+                         "{\"type\":\"Percent\",\"value\":100,\"periodSeconds\":15}]"},
+    {"+scaleDown.selectPolicy", "\"Max\""},
+    {"scaleDown.policies", "[{\"type\":\"Percent\",\"value\":100,\"periodSeconds\":15}]"},
     {NULL},
 };
 const struct kind_defaults autoscaler_defaults[] = {
     {"+spec.minReplicas", "1"},
-    {"spec.metrics", "[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":"
-                     "\"Utilization\",\"averageUtilization\":80}}}]"},
+    {"spec", .fn = metrics_unless_given},
+    {"spec.behavior", .table = behavior},
     {NULL},
 };
 
 /* ---- endpoints ---- */
 
+/* Kubernetes looks at the text twice: is it an address, and one that a pod may have? */
+static void check_endpoint_ip(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *ip = json_str(s->v, "");
+
+    (void)r;
+    if (!is_ip(ip)) {
+        check_add_invalid(c, s, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+        check_add_invalid(c, s, "must be a valid IP address");
+    } else if (!strncmp(ip, "127.", 4) || !strcmp(ip, "::1")) {
+        check_add_invalid(c, s, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+    } else if (!strncmp(ip, "169.254.", 8) || !strcmp(ip, "0.0.0.0")) {
+        check_add_invalid(c, s, "may not be unspecified or in the link-local range");
+    }
+}
+
+static void check_subset(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!yyjson_arr_size(json_get(s->v, "addresses")) && !yyjson_arr_size(json_get(s->v, "notReadyAddresses")))
+        field_required(c->errs, s->path, "must specify `addresses` or `notReadyAddresses`");
+    json_each(json_get(s->v, "ports"), p, i, n)
+        if (n > 1 && !*json_get_str(p, "name", ""))
+            field_required(c->errs, check_at(c, s->path, ".ports[%zu].name", i), NULL);
+}
+
 static const struct rule subset_rules[] = {
-    {"addresses[].ip", check_required},
-    {"addresses[].ip", check_ip},
-    {"notReadyAddresses[].ip", check_required},
-    {"notReadyAddresses[].ip", check_ip},
+    {"", check_subset},
+    {"addresses[].ip", check_endpoint_ip},
+    {"notReadyAddresses[].ip", check_endpoint_ip},
     {"ports[].port", check_port},
     {"ports[].protocol", check_enum_needed, "SCTP|TCP|UDP"},
     {NULL},
@@ -403,7 +552,20 @@ static const struct rule subset_rules[] = {
 const struct rule endpoints_rules[] = {{"subsets[]", check_rules, .rules = subset_rules}, {NULL}};
 const struct kind_defaults endpoints_defaults[] = {{"subsets[].ports[].protocol", "\"TCP\""}, {NULL}};
 
+static void check_slice_address(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *type = json_str_at(c->root, "addressType", "");
+
+    (void)r;
+    if (c->old_root && strcmp(type, json_str_at(c->old_root, "addressType", "")))
+        return; /* the type is what is wrong */
+    if (str_in(type, "IPv4|IPv6") &&
+        (!is_ip(json_str(s->v, "")) || !strchr(json_str(s->v, ""), ':') != !strcmp(type, "IPv4")))
+        check_add_invalid(c, s, "must be a valid IP address of the slice's type");
+}
+
 static const struct rule endpoint_rules[] = {
+    {"addresses[]", check_slice_address},
     {"addresses", check_required, "must contain at least 1 endpoint"},
     {"hostname", check_name, .name = name_dns1123_label},
     {NULL},
@@ -445,6 +607,17 @@ static void check_policy_rule(struct check *c, const struct rule *r, const struc
     }
 }
 
+/* An empty list reads back as none. */
+static void no_empty_rules(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
+{
+    yyjson_mut_val *rules = json_mut_get(at, "rules");
+
+    (void)ch;
+    if (yyjson_mut_is_arr(rules) && !yyjson_mut_arr_size(rules))
+        json_put(doc, at, "rules", yyjson_mut_null(doc));
+}
+const struct kind_defaults role_defaults[] = {{"", .fn = no_empty_rules}, {NULL}};
+
 const struct rule role_rules[] = {{"rules[]", check_policy_rule, .min = 1}, {NULL}};
 const struct rule cluster_role_rules[] = {{"rules[]", check_policy_rule}, {NULL}};
 
@@ -455,12 +628,11 @@ static void check_subject(struct check *c, const struct rule *r, const struct si
     static const char *const known[] = {"ServiceAccount", "User", "Group"};
     const char *kind = json_get_str(s->v, "kind", "");
 
-    (void)r;
     if (!*json_get_str(s->v, "name", ""))
         field_required(c->errs, check_at(c, s->path, ".name"), NULL);
     if (!str_in(kind, "ServiceAccount|User|Group"))
         field_not_supported(c->errs, check_at(c, s->path, ".kind"), json_get(s->v, "kind"), known, 3);
-    if (!strcmp(kind, "ServiceAccount") && !*json_get_str(s->v, "namespace", ""))
+    if (r->min && !strcmp(kind, "ServiceAccount") && !*json_get_str(s->v, "namespace", ""))
         field_required(c->errs, check_at(c, s->path, ".namespace"), NULL);
 }
 
@@ -469,6 +641,13 @@ const struct rule binding_rules[] = {
     {"roleRef.kind", check_enum, "Role|ClusterRole"},
     {"roleRef.name", check_required},
     {"subjects[]", check_subject},
+    {NULL},
+};
+const struct rule cluster_binding_rules[] = {
+    {"roleRef.apiGroup", check_enum, RBAC},
+    {"roleRef.kind", check_enum, "ClusterRole"},
+    {"roleRef.name", check_required},
+    {"subjects[]", check_subject, .min = 1},
     {NULL},
 };
 const struct rule binding_update_rules[] = {{"roleRef", check_immutable, "cannot change roleRef"}, {NULL}};
@@ -484,8 +663,20 @@ const struct kind_defaults binding_defaults[] = {
 
 /* ---- Node ---- */
 
+/* An empty key is refused twice, as a name part and as a whole. */
+static void check_taint_key(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *why = name_qualified(slice_of(json_str(s->v, "")));
+
+    (void)r;
+    if (why)
+        check_add_invalid(c, s, why);
+    if (!*json_str(s->v, ""))
+        check_add_invalid(c, s, "name part must be non-empty");
+}
+
 static const struct rule taint_rules[] = {
-    {"key", check_name_needed, .name = name_qualified},
+    {"key", check_taint_key},
     {"value", check_name, .name = name_label_value},
     {"effect", check_enum_needed, "NoSchedule|PreferNoSchedule|NoExecute"},
     {NULL},
@@ -500,7 +691,22 @@ static void check_taints(struct check *c, const struct rule *r, const struct sit
     json_each(s->v, t, i, n) {
         snprintf(path, sizeof path, "metadata.taints[%zu]", i);
         rules_apply(c, taint_rules, t, NULL, path);
+        for (size_t k = 0; k < i; k++) {
+            yyjson_val *u = yyjson_arr_get(s->v, k);
+            if (json_equal(json_get(t, "key"), json_get(u, "key")) &&
+                json_equal(json_get(t, "effect"), json_get(u, "effect"))) {
+                field_duplicate(c->errs, path, t);
+                break;
+            }
+        }
     }
+}
+
+static void check_pod_cidr(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!is_cidr(json_str(s->v, "")))
+        check_add_invalid(c, s, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
 }
 
 static void check_node_cidr(struct check *c, const struct rule *r, const struct site *s)
@@ -510,11 +716,26 @@ static void check_node_cidr(struct check *c, const struct rule *r, const struct 
         field_forbidden(c->errs, s->path, "node updates may not change podCIDR except from \"\" to valid");
 }
 
-const struct rule node_rules[] = {{"spec.taints", check_taints}, {NULL}};
+const struct rule node_rules[] = {
+    {"spec.taints", check_taints}, {"spec.podCIDRs[]", check_pod_cidr}, {NULL}};
 const struct rule node_update_rules[] = {
     {"spec.taints", check_taints}, {"spec.podCIDRs", check_node_cidr}, {NULL}};
 
 /* ---- others ---- */
+
+const struct rule runtime_class_rules[] = {
+    {"handler", check_name_needed, .name = name_dns1123_label}, {NULL}};
+
+static void check_request_pem(struct check *c, const struct rule *r, const struct site *s)
+{
+    struct buf text cleanup(buf_done) = BUF_INIT;
+
+    (void)r;
+    base64_decode(slice_of(json_str(s->v, "")), &text);
+    if (!strstr(buf_str(&text), "-----BEGIN CERTIFICATE REQUEST-----"))
+        check_add_invalid(c, s, "PEM block type must be CERTIFICATE REQUEST");
+}
+const struct rule signing_request_rules[] = {{"spec.request", check_request_pem}, {NULL}};
 
 const struct kind_defaults csi_driver_defaults[] = {
     {"+spec.attachRequired", "true"},   {"spec.podInfoOnMount", "false"},

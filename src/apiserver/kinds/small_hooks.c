@@ -1,6 +1,8 @@
 /* Hooks of the kinds in small.c: what a table row cannot say. */
 #include "apiserver/kinds/kind.h"
 
+#include "base/names.h"
+#include "base/timefmt.h"
 #include "data/quantity.h"
 
 #include <stdio.h>
@@ -64,6 +66,11 @@ void claim_prepare(struct change *ch)
 {
     bool volume = !strcmp(ch->res->plural, "persistentvolumes");
 
+    char now[TIME_TEXT];
+
+    if (volume && !is_update(ch))
+        json_put_str(ch->doc, json_ensure(ch->doc, ch->obj, "status"), "lastPhaseTransitionTime",
+                     time_rfc3339(ch->now, now));
     if (api_admission_enabled(ch->api, "StorageObjectInUseProtection"))
         add_finalizer(ch, volume ? "kubernetes.io/pv-protection" : "kubernetes.io/pvc-protection");
 }
@@ -205,7 +212,29 @@ static void check_limit_item(struct check *c, const struct rule *r, const struct
     (void)r;
     for (size_t i = 0; i < ARRAY_SIZE(limit_pairs); i++)
         check_limit_pair(c, s, i);
+    if (strcmp(json_get_str(s->v, "type", ""), "Pod"))
+        return;
+    static const char *const own[] = {"default", "defaultRequest"};
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        if (yyjson_obj_size(json_get(s->v, own[i])))
+            field_forbidden(c->errs, check_at(c, s->path, ".%s", own[i]), "may not be specified when `type` is 'Pod'");
+}
+
+/* A type is a qualified name, and a short one must be known: the empty one fails both ways. */
+static void check_limit_type(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *type = json_str(s->v, ""), *why = name_qualified(slice_of(type));
+
+    (void)r;
+    if (why)
+        check_add_invalid(c, s, why);
+    if (!strchr(type, '/') && !str_in(type, "Pod|Container|PersistentVolumeClaim"))
+        check_add_invalid(c, s, "must be a standard limit type or fully qualified");
 }
 
 const struct rule limit_range_rules[] = {
-    {"spec.limits[].type", check_required}, {"spec.limits[]", check_limit_item}, {NULL}};
+    {"spec.limits[].type", check_limit_type},
+    {"spec.limits", check_unique, "type"},
+    {"spec.limits[]", check_limit_item},
+    {NULL},
+};

@@ -115,13 +115,15 @@ static void answer_token(struct request *req, yyjson_val *in, const char *sa_uid
     int64_t seconds = json_int_at(in, "spec.expirationSeconds", 3600);
     yyjson_mut_val *out = json_thaw(doc, in), *spec = json_ensure(doc, out, "spec");
     autofree char *token = api_sa_token(req->api, req->ns, req->name, sa_uid, pod, pod_uid, seconds);
-    char until[TIME_TEXT];
+    char until[TIME_TEXT], uuid[37];
 
     json_put_str(doc, out, "kind", "TokenRequest");
     json_put_str(doc, out, "apiVersion", "authentication.k8s.io/v1");
     yyjson_mut_val *meta = json_put_obj(doc, out, "metadata");
     json_put_str(doc, meta, "name", req->name);
     json_put_str(doc, meta, "namespace", req->ns);
+    rand_uuid(uuid);
+    json_put_str(doc, meta, "uid", uuid);
     json_put_str(doc, meta, "creationTimestamp", time_rfc3339(clock_wall_ns(), until));
     if (!json_mut_get(spec, "audiences"))
         yyjson_mut_arr_add_strcpy(doc, json_put_arr(doc, spec, "audiences"), "https://kubernetes.default.svc");

@@ -5,6 +5,8 @@
 #include "base/names.h"
 #include "data/selector.h"
 
+#include <stdio.h>
+
 /* ---- shared ---- */
 
 static const char mismatch[] = "`selector` does not match template `labels`";
@@ -59,9 +61,21 @@ static void check_empty_selector(struct check *c, const struct rule *r, const st
         check_add_invalid(c, s, r->text);
 }
 
+/* What cannot be compiled is said once more, for the whole. */
+static void check_selector_compiles(struct check *c, const struct rule *r, const struct site *s)
+{
+    struct selector *compiled = NULL;
+
+    (void)r;
+    if (yyjson_is_obj(s->v) && selector_from_json(s->v, &compiled, NULL) < 0)
+        check_add_invalid(c, s, "invalid label selector");
+    selector_free(compiled);
+}
+
 #define SELECTOR(kind)                                                                             \
     {"spec.selector", check_present}, {"spec.selector", check_label_selector},                     \
         {"spec.selector", check_empty_selector, "empty selector is invalid for " kind},           \
+        {"spec.selector", check_selector_compiles},                                                \
         {"spec", check_selector_matches}
 
 #define TEMPLATE                                                                                   \
@@ -91,6 +105,15 @@ static void check_strategy(struct check *c, const struct rule *r, const struct s
                       json_get(rolling, "maxUnavailable"), "may not be 0 when `maxSurge` is 0");
 }
 
+static void check_strategy_type(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const types[] = {"Recreate", "RollingUpdate"};
+
+    (void)r;
+    if (!str_in(json_get_str(s->v, "type", ""), "Recreate|RollingUpdate"))
+        field_not_supported(c->errs, s->path, s->v, types, ARRAY_SIZE(types));
+}
+
 static void check_progress(struct check *c, const struct rule *r, const struct site *s)
 {
     yyjson_val *deadline = json_get(s->v, "progressDeadlineSeconds");
@@ -105,9 +128,10 @@ const struct rule deployment_rules[] = {
     SELECTOR("deployment"),
     TEMPLATE,
     {"spec.replicas", check_min},
-    {"spec.strategy.type", check_enum, "Recreate|RollingUpdate"},
+    {"spec.strategy", check_strategy_type},
     {"spec.strategy.rollingUpdate.maxSurge", check_percent_or_int},
     {"spec.strategy.rollingUpdate.maxUnavailable", check_percent_or_int},
+    {"spec.strategy.rollingUpdate.maxUnavailable", check_hundred},
     {"spec.strategy", check_strategy},
     {"spec.minReadySeconds", check_min},
     {"spec.revisionHistoryLimit", check_min},
@@ -166,7 +190,6 @@ static void selector_from_template(yyjson_mut_doc *doc, yyjson_mut_val *at, cons
 
 const struct kind_defaults replicaset_defaults[] = {
     {"+spec.+template.+spec", .table = pod_spec_defaults},
-    {"", .fn = labels_from_template},
     {"spec.replicas", "1"},
     {NULL},
 };
@@ -214,12 +237,26 @@ static void check_set_update(struct check *c, const struct rule *r, const struct
     }
 }
 
+static void check_set_policy(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!str_in(json_str(s->v, ""), "OrderedReady|Parallel"))
+        check_add_invalid(c, s, "must be 'OrderedReady' or 'Parallel'");
+}
+
+static void check_set_strategy(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (!str_in(json_get_str(s->v, "type", ""), "OnDelete|RollingUpdate"))
+        check_add_invalid(c, s, "must be 'RollingUpdate' or 'OnDelete'");
+}
+
 const struct rule statefulset_rules[] = {
     SELECTOR("statefulset"),
     TEMPLATE,
     {"spec.replicas", check_min},
-    {"spec.podManagementPolicy", check_enum, "OrderedReady|Parallel"},
-    {"spec.updateStrategy.type", check_enum, "OnDelete|RollingUpdate"},
+    {"spec.podManagementPolicy", check_set_policy},
+    {"spec.updateStrategy", check_set_strategy},
     {"spec.updateStrategy.rollingUpdate.partition", check_min},
     {"spec.minReadySeconds", check_min},
     {"spec.revisionHistoryLimit", check_min},
@@ -291,3 +328,20 @@ const struct kind_defaults daemonset_defaults[] = {
     {"spec.revisionHistoryLimit", "10"},
     {NULL},
 };
+
+#define TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
+
+/* Counts changes of the template in an annotation, which was a field once. */
+void daemonset_prepare(struct change *ch)
+{
+    yyjson_val *old = json_at(ch->old, "spec.template");
+    const char *was = json_get_str(json_at(ch->old, "metadata.annotations"), TEMPLATE_GENERATION, "0");
+    char text[24];
+
+    if (*ch->subresource)
+        return;
+    struct json *now autojson = json_freeze(json_mut_at(ch->obj, "spec.template"));
+    bool changed = !ch->old || !json_equal(json_root(now), old);
+    snprintf(text, sizeof text, "%ld", strtol(was, NULL, 10) + changed);
+    json_put_str(ch->doc, json_ensure(ch->doc, ch->obj, "metadata.annotations"), TEMPLATE_GENERATION, text);
+}

@@ -193,6 +193,20 @@ struct removal {
     bool gone;
 };
 
+/* A kind that may linger is marked first, even if it goes at once: its last state says so. */
+static struct object *remove_now(struct request *req, const struct object *old, yyjson_mut_val *obj, yyjson_val *was)
+{
+    struct change ch;
+
+    if (old->terminating || !req->res->hooks || !req->res->hooks->grace)
+        return delete_write(req, old);
+    mark(req, obj, 0);
+    change_init(&ch, req, VERB_DELETE, obj, was);
+    ch.res = ch.res->stored;
+    struct object *marked autoobject = change_write(&ch, req, EVENT_MODIFIED);
+    return delete_write(req, marked);
+}
+
 /* Settles the deletion of one object. */
 static struct status *remove_one(struct request *req, const struct object *old, const struct delete_options *opts,
                                  struct removal *ret)
@@ -212,7 +226,7 @@ static struct status *remove_one(struct request *req, const struct object *old, 
                 (is_namespace(req->res) && yyjson_mut_arr_size(json_mut_at(obj, "spec.finalizers")));
     *ret = (struct removal){.gone = !held && grace == 0};
     if (ret->gone) {
-        ret->object = req->dry_run ? object_ref(old) : delete_write(req, old);
+        ret->object = req->dry_run ? object_ref(old) : remove_now(req, old, obj, json_root(j));
         return NULL;
     }
     if (!old->terminating || shortens(json_root(j), grace))
