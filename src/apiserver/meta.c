@@ -173,7 +173,7 @@ static const char *owner_text(struct change *ch, yyjson_mut_val *ref)
     return arena_printf(ch->arena, "%s/%s", meta_str(ref, "kind"), meta_str(ref, "name"));
 }
 
-static void check_owner(struct change *ch, yyjson_mut_val *ref, size_t i, const char **controller)
+static void check_owner(struct change *ch, yyjson_mut_val *ref, const char **controller)
 {
     static const char *const needed[] = {"apiVersion", "kind", "name", "uid"};
     char field[80];
@@ -204,7 +204,7 @@ static void check_owners(struct change *ch, yyjson_mut_val *owners)
     const char *controller = NULL;
 
     for (size_t i = 0; i < yyjson_mut_arr_size(owners); i++)
-        check_owner(ch, yyjson_mut_arr_get(owners, i), i, &controller);
+        check_owner(ch, yyjson_mut_arr_get(owners, i), &controller);
 }
 
 static bool has_string(yyjson_val *arr, const char *s)
