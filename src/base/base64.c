@@ -7,7 +7,8 @@ void base64_encode(struct buf *out, struct slice data)
     const unsigned char *p = (const unsigned char *)data.p;
 
     for (size_t i = 0, n = data.n; i < n; i += 3) {
-        unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? p[i + 1] : 0u) << 8 | (i + 2 < n ? p[i + 2] : 0u);
+        unsigned v =
+            (unsigned)p[i] << 16 | (i + 1 < n ? p[i + 1] : 0u) << 8 | (i + 2 < n ? p[i + 2] : 0u);
         buf_addc(out, digits[v >> 18]);
         buf_addc(out, digits[v >> 12 & 63]);
         buf_addc(out, i + 1 < n ? digits[v >> 6 & 63] : '=');

@@ -1,4 +1,5 @@
-/* Base64 with the standard alphabet and padding (RFC 4648 §4), as Secrets and kubeconfigs have it. */
+/* Base64 with the standard alphabet and padding (RFC 4648 §4), as Secrets and kubeconfigs have it.
+ */
 #ifndef MANTA_BASE_BASE64_H
 #define MANTA_BASE_BASE64_H
 

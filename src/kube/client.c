@@ -53,7 +53,7 @@ struct kube {
     double qps;
     int burst;
     VEC(struct lane *) lanes;
-    struct requests at[ENDED + 1]; /* WAITING: see lanes */
+    struct requests at[ENDED + 1];     /* WAITING: see lanes */
     unsigned max_in_flight, in_flight; /* streams are not counted */
     void (*on_request)(void *ctx, const char *method, int http, double seconds);
     void *on_request_ctx;
@@ -360,7 +360,8 @@ static void on_timer(uv_timer_t *t)
     pump(t->data);
 }
 
-/* The timer is set to the earlier of its time and this one. Rounded up, so that none fires early. */
+/* The timer is set to the earlier of its time and this one. Rounded up, so that none fires early.
+ */
 static void schedule(struct kube *k, int64_t wait_ns)
 {
     uint64_t ms = (uint64_t)(wait_ns + MS - 1) / (uint64_t)MS;

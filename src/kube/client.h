@@ -1,17 +1,17 @@
 /*
  * Requests to a Kubernetes API server.
  *
- *     struct kube *k = kube_new(loop, config, &(struct kube_opts){.user_agent = "manta/0.1"}, &err);
- *     kube_call(k, &(struct kube_call){.verb = KUBE_GET, .gvr = &gvr_pods, .ns = "default", .name = "a",
- *                                      .on_done = got_pod, .ctx = me});
+ *     struct kube *k = kube_new(loop, config, &(struct kube_opts){.user_agent = "manta/0.1"},
+ * &err); kube_call(k, &(struct kube_call){.verb = KUBE_GET, .gvr = &gvr_pods, .ns = "default",
+ * .name = "a", .on_done = got_pod, .ctx = me});
  *
  * Two connections: watches on one, everything else on the other (a kube-apiserver ends busy watches
- * that share a connection with a flood of writes). At most 64 requests in flight, the others wait in
- * order. Requests about one resource share a token bucket of qps/burst, as controller-runtime has it
- * (a client a kind); streams do not wait for one.
+ * that share a connection with a flood of writes). At most 64 requests in flight, the others wait
+ * in order. Requests about one resource share a token bucket of qps/burst, as controller-runtime
+ * has it (a client a kind); streams do not wait for one.
  *
- * Retries, all before on_done: a stream the server refused (any verb: it was not looked at); 429 and
- * 5xx with Retry-After (at most 10 times, as client-go); a GET whose connection died (3 times).
+ * Retries, all before on_done: a stream the server refused (any verb: it was not looked at); 429
+ * and 5xx with Retry-After (at most 10 times, as client-go); a GET whose connection died (3 times).
  * Any other verb whose connection died after it was sent ends as ERR_LOST: it may have happened.
  * Never sent at all ends as ERR_IO.
  *
@@ -39,8 +39,8 @@ struct kube_opts {
 /* Copies config. Does not connect yet; errors are of the configuration (a bad key, a bad URL). */
 int kube_new(uv_loop_t *loop, const struct kube_config *config, const struct kube_opts *opts,
              struct kube **ret, struct err *err);
-/* Cancels what is in flight (on_done with ERR_CANCELLED, before it returns) and closes. The loop must
- * run once more for handles to close. */
+/* Cancels what is in flight (on_done with ERR_CANCELLED, before it returns) and closes. The loop
+ * must run once more for handles to close. */
 void kube_free(struct kube *k);
 
 enum kube_verb {
@@ -60,9 +60,9 @@ struct kube_call {
     enum kube_verb verb;
     const struct gvr *gvr;
     const char *ns, *name, *subresource;
-    const char *path;  /* instead of the four above: "/version", "/apis" */
-    const char *query; /* encoded already, without "?"; may be NULL */
-    struct slice body; /* copied */
+    const char *path;         /* instead of the four above: "/version", "/apis" */
+    const char *query;        /* encoded already, without "?"; may be NULL */
+    struct slice body;        /* copied */
     const char *content_type; /* of body; NULL: application/json */
     const char *accept;       /* NULL: application/json */
     uint64_t timeout_ms;      /* over all retries; 0: 60 s, or none for a stream */
@@ -81,8 +81,8 @@ struct kube_request *kube_call(struct kube *k, const struct kube_call *c);
 void kube_call_cancel(struct kube_request *r); /* on_done comes with ERR_CANCELLED, from the loop */
 void kube_call_resume(struct kube_request *r);
 
-/* For command lines: runs the loop until the call is done. Not from inside a callback. The answer is
- * the caller's (may be NULL when there is none). */
+/* For command lines: runs the loop until the call is done. Not from inside a callback. The answer
+ * is the caller's (may be NULL when there is none). */
 int kube_do(struct kube *k, const struct kube_call *c, struct json **ret_answer, struct err *err);
 
 uv_loop_t *kube_loop(struct kube *k);
@@ -94,6 +94,7 @@ void kube_fence(struct kube *k, bool (*may_write)(void *ctx), void *ctx);
 
 /* Counters for metrics: requests by verb and HTTP code, called once an answer. NULL: none. */
 void kube_on_request(struct kube *k,
-                     void (*fn)(void *ctx, const char *method, int http, double seconds), void *ctx);
+                     void (*fn)(void *ctx, const char *method, int http, double seconds),
+                     void *ctx);
 
 #endif

@@ -25,14 +25,17 @@ static struct http_req *held;
 
 static void serve(struct http_req *r, const char *line)
 {
-    static const struct http_field patience[] = {
-        {{"content-type", 12}, {"application/json", 16}}, {{"retry-after", 11}, {"0", 1}}};
+    static const struct http_field patience[] = {{{"content-type", 12}, {"application/json", 16}},
+                                                 {{"retry-after", 11}, {"0", 1}}};
 
     if (strstr(line, "/busy") && busy_answers) {
         busy_answers--;
-        http_respond(r, 429, patience, 2, SLICE("{\"kind\":\"Status\",\"reason\":\"TooManyRequests\"}"));
+        http_respond(r, 429, patience, 2,
+                     SLICE("{\"kind\":\"Status\",\"reason\":\"TooManyRequests\"}"));
     } else if (strstr(line, "/absent")) {
-        fake_json(r, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"pods \\\"absent\\\" not found\"}");
+        fake_json(r, 404,
+                  "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"pods \\\"absent\\\" "
+                  "not found\"}");
     } else if (strstr(line, "/conflict")) {
         fake_json(r, 409, "{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"changed\"}");
     } else if (strstr(line, "/cut")) {
@@ -48,7 +51,8 @@ static void serve(struct http_req *r, const char *line)
 
 static struct kube_call get(const char *name)
 {
-    return (struct kube_call){.verb = KUBE_GET, .gvr = &gvr_pods, .ns = "ns", .name = name, .on_done = done};
+    return (struct kube_call){
+        .verb = KUBE_GET, .gvr = &gvr_pods, .ns = "ns", .name = name, .on_done = done};
 }
 
 TEST(answers)

@@ -38,8 +38,9 @@ void kube_config_free(struct kube_config *c)
         explicit_bzero(c->key_pem, strlen(c->key_pem));
     if (c->token)
         explicit_bzero(c->token, strlen(c->token));
-    char *all[] = {c->server,  c->ns,      c->context, c->tls_server_name, c->proxy_url, c->ca_pem,
-                   c->cert_pem, c->key_pem, c->token,   c->token_file,      c->username,  c->password};
+    char *all[] = {c->server,    c->ns,         c->context,  c->tls_server_name,
+                   c->proxy_url, c->ca_pem,     c->cert_pem, c->key_pem,
+                   c->token,     c->token_file, c->username, c->password};
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         free(all[i]);
     kube_exec_unref(c->exec);
@@ -76,7 +77,8 @@ static int refresh_token(struct kube_config *c, struct err *err)
     if (!c->token_file || (c->token && now - c->token_checked_ns < SECOND_NS))
         return 0;
     c->token_checked_ns = now;
-    int64_t changed = stat(c->token_file, &st) == 0 ? st.st_mtim.tv_sec * SECOND_NS + st.st_mtim.tv_nsec : 0;
+    int64_t changed =
+        stat(c->token_file, &st) == 0 ? st.st_mtim.tv_sec * SECOND_NS + st.st_mtim.tv_nsec : 0;
     if (c->token && changed == c->token_changed_ns)
         return 0;
     if (file_read(c->token_file, &text, err) < 0)

@@ -23,17 +23,19 @@ static void put(const char *name, const char *text)
     CHECK_OK(file_write(path(name), slice_of(text), 0600, &err), &err);
 }
 
-static const char first[] = "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
-                            "clusters:\n- name: c\n  cluster:\n    server: https://one:6443/\n"
-                            "    certificate-authority: ca.pem\n    tls-server-name: other\n"
-                            "contexts:\n- name: a\n  context: {cluster: c, user: u, namespace: team}\n"
-                            "users:\n- name: u\n  user:\n    token: secret\n";
-static const char second[] = "current-context: b\nextensions: [{name: x, extension: {keep: me}}]\n"
-                             "clusters:\n- name: c\n  cluster: {server: 'https://two'}\n"
-                             "- name: d\n  cluster: {server: 'https://three', insecure-skip-tls-verify: true}\n"
-                             "contexts:\n- name: b\n  context: {cluster: d, user: u2}\n"
-                             "users:\n- name: u2\n  user: {client-certificate-data: Zm9v, client-key-data: YmFy,"
-                             " tokenFile: token}\n";
+static const char first[] =
+    "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+    "clusters:\n- name: c\n  cluster:\n    server: https://one:6443/\n"
+    "    certificate-authority: ca.pem\n    tls-server-name: other\n"
+    "contexts:\n- name: a\n  context: {cluster: c, user: u, namespace: team}\n"
+    "users:\n- name: u\n  user:\n    token: secret\n";
+static const char second[] =
+    "current-context: b\nextensions: [{name: x, extension: {keep: me}}]\n"
+    "clusters:\n- name: c\n  cluster: {server: 'https://two'}\n"
+    "- name: d\n  cluster: {server: 'https://three', insecure-skip-tls-verify: true}\n"
+    "contexts:\n- name: b\n  context: {cluster: d, user: u2}\n"
+    "users:\n- name: u2\n  user: {client-certificate-data: Zm9v, client-key-data: YmFy,"
+    " tokenFile: token}\n";
 
 TEST(merge)
 {
@@ -73,7 +75,8 @@ TEST(merge)
 
 static const char plugin[] =
     "#!/bin/sh\necho run >> \"$COUNT\"\n[ -z \"$FAIL\" ] || exit 3\n"
-    "echo '{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t-'$1-$WHO'\",'\"$UNTIL\"'\"x\":1}}'\n";
+    "echo "
+    "'{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t-'$1-$WHO'\",'\"$UNTIL\"'\"x\":1}}'\n";
 
 static size_t runs(void)
 {
@@ -92,12 +95,15 @@ TEST(exec_plugin)
     put("plugin", plugin);
     chmod(path("plugin"), 0700);
     put("with-exec", "current-context: a\nclusters: [{name: c, cluster: {server: 'https://h'}}]\n"
-                     "contexts: [{name: a, context: {cluster: c, user: u}}]\nusers:\n- name: u\n  user:\n    exec:\n"
-                     "      apiVersion: client.authentication.k8s.io/v1\n      command: ./plugin\n      args: [one]\n"
+                     "contexts: [{name: a, context: {cluster: c, user: u}}]\nusers:\n- name: u\n  "
+                     "user:\n    exec:\n"
+                     "      apiVersion: client.authentication.k8s.io/v1\n      command: ./plugin\n "
+                     "     args: [one]\n"
                      "      env: [{name: WHO, value: me}]\n");
     setenv("COUNT", path("count"), 1);
     setenv("UNTIL", "\"expirationTimestamp\":\"2001-01-01T00:00:00Z\",", 1);
-    CHECK_OK(kube_config_load(&(struct kube_config_opts){.path = path("with-exec")}, &c, &err), &err);
+    CHECK_OK(kube_config_load(&(struct kube_config_opts){.path = path("with-exec")}, &c, &err),
+             &err);
     CHECK_INT(runs(), 1);
     setenv("UNTIL", "", 1);
     CHECK_OK(kube_config_authorization(c, &auth, &err), &err); /* it had run out */
@@ -127,7 +133,8 @@ TEST(errors_say_what)
         {"contexts: [{name: x, context: {cluster: c}}]\nclusters: [{name: c, cluster: {}}]", "x",
          "the cluster of context \"x\" has no server"},
         {"contexts: [{name: x, context: {cluster: c}}]\nclusters: [{name: c, cluster: {server: h,"
-         " certificate-authority-data: '!'}}]", "x", "certificate-authority-data is no base64"},
+         " certificate-authority-data: '!'}}]",
+         "x", "certificate-authority-data is no base64"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -144,7 +151,8 @@ TEST(edit)
     struct err err;
     struct kube_config *c = NULL;
     struct buf text cleanup(buf_done) = BUF_INIT;
-    struct kube_context mine = {.name = "manta-x", .server = "https://127.0.0.1:1", .ca_pem = "CA", .token = "t"};
+    struct kube_context mine = {
+        .name = "manta-x", .server = "https://127.0.0.1:1", .ca_pem = "CA", .token = "t"};
     struct stat st;
 
     put("edit", second);

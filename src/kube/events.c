@@ -23,14 +23,14 @@ struct record {
     struct kube_request *request; /* that is sending it */
     char key[17];
     char *ns, *name;
-    struct json *body;   /* until the server has it */
-    int64_t last_ns;     /* of the last occurrence, wall clock */
-    int64_t series_ns;   /* lastObservedTime of the series to send */
-    uint32_t count;      /* 1: no series */
-    uint32_t series;     /* count to send; 0: nothing to send */
-    int64_t due_ns;      /* monotonic: not sent before, after a failure of the connection */
+    struct json *body; /* until the server has it */
+    int64_t last_ns;   /* of the last occurrence, wall clock */
+    int64_t series_ns; /* lastObservedTime of the series to send */
+    uint32_t count;    /* 1: no series */
+    uint32_t series;   /* count to send; 0: nothing to send */
+    int64_t due_ns;    /* monotonic: not sent before, after a failure of the connection */
     unsigned tries;
-    bool created;        /* the server has it */
+    bool created; /* the server has it */
     bool queued;
     bool ending; /* forgotten once sent */
 };
@@ -75,9 +75,10 @@ static uint64_t mix(uint64_t h, const char *s)
 static void key_of(const struct recorder *r, const struct event *e, char out[17])
 {
     yyjson_val *o = e->regarding;
-    const char *parts[] = {type_of(e),   e->action,   e->reason,     e->controller, r->host,
-                           json_get_str(o, "kind", ""), meta_namespace(o), meta_name(o),
-                           meta_uid(o), meta_rv_text(o)};
+    const char *parts[] = {type_of(e),        e->action,    e->reason,
+                           e->controller,     r->host,      json_get_str(o, "kind", ""),
+                           meta_namespace(o), meta_name(o), meta_uid(o),
+                           meta_rv_text(o)};
     uint64_t h = UINT64_C(14695981039346656037);
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
@@ -112,7 +113,8 @@ static void put_regarding(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val 
     }
 }
 
-static struct json *body_of(const struct recorder *r, const struct event *e, const struct record *rec)
+static struct json *body_of(const struct recorder *r, const struct event *e,
+                            const struct record *rec)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
     yyjson_mut_val *root = yyjson_mut_obj(doc);

@@ -1,9 +1,10 @@
 /*
- * Events (events.k8s.io/v1) as client-go's tools/events records them: sent in the background, at most
- * 1,000 queued (more are dropped), a few at once, so that order is not promised. Same type, action, reason and regarding (with its
- * resourceVersion, not the note) within 6 minutes are one Event: the second makes it a series by PATCH,
- * later ones are counted and flushed every 30 minutes and at the end of the series. The server's refusals
- * are final; a connection's failures are tried again 12 times, 10 s apart.
+ * Events (events.k8s.io/v1) as client-go's tools/events records them: sent in the background, at
+ * most 1,000 queued (more are dropped), a few at once, so that order is not promised. Same type,
+ * action, reason and regarding (with its resourceVersion, not the note) within 6 minutes are one
+ * Event: the second makes it a series by PATCH, later ones are counted and flushed every 30 minutes
+ * and at the end of the series. The server's refusals are final; a connection's failures are tried
+ * again 12 times, 10 s apart.
  */
 #ifndef MANTA_KUBE_EVENTS_H
 #define MANTA_KUBE_EVENTS_H

@@ -9,7 +9,8 @@ static void serve(struct http_req *r, const char *line)
         cut_one = false;
         http_cut(r);
     } else if (refuse_all)
-        fake_json(r, 422, "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"note too long\"}");
+        fake_json(r, 422,
+                  "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"note too long\"}");
     else
         fake_json(r, strstr(line, "POST") ? 201 : 200, "{\"kind\":\"Event\"}");
 }
@@ -20,16 +21,21 @@ static struct json *cluster(const char *rv)
     struct err err;
     char text[300];
 
-    snprintf(text, sizeof text, "{\"apiVersion\":\"ray.io/v1\",\"kind\":\"RayCluster\",\"metadata\":{\"name\":\"c\","
-             "\"namespace\":\"ns\",\"uid\":\"u\",\"resourceVersion\":\"%s\"}}", rv);
+    snprintf(text, sizeof text,
+             "{\"apiVersion\":\"ray.io/v1\",\"kind\":\"RayCluster\",\"metadata\":{\"name\":\"c\","
+             "\"namespace\":\"ns\",\"uid\":\"u\",\"resourceVersion\":\"%s\"}}",
+             rv);
     CHECK_OK(json_parse(slice_of(text), &j, &err), &err);
     return j;
 }
 
 static void emit(struct recorder *r, struct json *about, const char *reason, const char *note)
 {
-    recorder_emit(r, &(struct event){.controller = "raycluster-controller", .reason = reason,
-                                     .action = "Create", .note = note, .regarding = json_root(about)});
+    recorder_emit(r, &(struct event){.controller = "raycluster-controller",
+                                     .reason = reason,
+                                     .action = "Create",
+                                     .note = note,
+                                     .regarding = json_root(about)});
 }
 
 /* Two lines of the record: the request and its body. */

@@ -51,7 +51,8 @@ static char **read_env(yyjson_mut_val *exec, char *ours)
 
     vec_push(&out, ours);
     yyjson_mut_arr_foreach(json_mut_get(exec, "env"), i, n, pair) {
-        vec_push(&out, xasprintf("%s=%s", json_mut_str_at(pair, "name", ""), json_mut_str_at(pair, "value", "")));
+        vec_push(&out, xasprintf("%s=%s", json_mut_str_at(pair, "name", ""),
+                                 json_mut_str_at(pair, "value", "")));
     }
     return ended(&out);
 }
@@ -63,7 +64,8 @@ int kube_exec_new(yyjson_mut_val *exec, struct kube_exec **ret, struct err *err)
 
     if (strcmp(version, "client.authentication.k8s.io/v1") != 0 &&
         strcmp(version, "client.authentication.k8s.io/v1beta1") != 0)
-        return err_set(err, ERR_BAD_REQUEST, "exec plugin: apiVersion \"%s\" is not known", version);
+        return err_set(err, ERR_BAD_REQUEST, "exec plugin: apiVersion \"%s\" is not known",
+                       version);
     if (!*command)
         return err_set(err, ERR_BAD_REQUEST, "exec plugin: no command is given");
     struct kube_exec *e = xnew(struct kube_exec);
@@ -72,8 +74,10 @@ int kube_exec_new(yyjson_mut_val *exec, struct kube_exec **ret, struct err *err)
     e->api_version = xstrdup(version);
     e->hint = xstrdup(json_mut_str_at(exec, "installHint", NULL));
     e->args = read_args(exec);
-    e->env = read_env(exec, xasprintf("KUBERNETES_EXEC_INFO={\"apiVersion\":\"%s\",\"kind\":\"ExecCredential\","
-                                      "\"spec\":{\"interactive\":false}}", version));
+    e->env = read_env(
+        exec, xasprintf("KUBERNETES_EXEC_INFO={\"apiVersion\":\"%s\",\"kind\":\"ExecCredential\","
+                        "\"spec\":{\"interactive\":false}}",
+                        version));
     *ret = e;
     return 0;
 }
@@ -108,7 +112,8 @@ void kube_exec_unref(struct kube_exec *e)
 
 extern char **environ;
 
-/* Our environment with the plugin's variables in place of ours of the same name. Borrows its strings. */
+/* Our environment with the plugin's variables in place of ours of the same name. Borrows its
+ * strings. */
 static char **environment(const struct kube_exec *e)
 {
     strings out = {0};
@@ -185,7 +190,8 @@ static int output_of(const struct kube_exec *e, struct buf *out, struct err *err
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (!whole)
-        return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s did not end within a minute", e->command);
+        return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s did not end within a minute",
+                       e->command);
     if (!WIFEXITED(status) || WEXITSTATUS(status))
         return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s failed (status %d)", e->command,
                        WIFEXITED(status) ? WEXITSTATUS(status) : -1);
@@ -210,13 +216,16 @@ int kube_exec_run(struct kube_exec *e, struct exec_credential *ret, struct err *
     /* What it printed may hold a secret: the error does not show it. */
     if (json_parse(buf_slice(&out), &j, NULL) < 0 ||
         strcmp(json_get_str(json_root(j), "kind", ""), "ExecCredential") != 0)
-        return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s printed no ExecCredential", e->command);
+        return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s printed no ExecCredential",
+                       e->command);
     yyjson_val *status = json_get(json_root(j), "status");
-    *ret = (struct exec_credential){text_of(status, "token"), text_of(status, "clientCertificateData"),
-                                    text_of(status, "clientKeyData")};
+    *ret =
+        (struct exec_credential){text_of(status, "token"), text_of(status, "clientCertificateData"),
+                                 text_of(status, "clientKeyData")};
     if (!ret->token && !(ret->cert_pem && ret->key_pem)) {
         exec_credential_done(ret);
-        return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s gave neither token nor certificate", e->command);
+        return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s gave neither token nor certificate",
+                       e->command);
     }
     bool ends = time_parse(slice_of(json_get_str(status, "expirationTimestamp", "")), &until);
     e->expires_ns = ends ? until : INT64_MAX;

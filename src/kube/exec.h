@@ -1,6 +1,6 @@
 /*
- * Exec plugins of kubeconfigs (client.authentication.k8s.io, v1 and v1beta1): a program that prints an
- * ExecCredential with a token, or a certificate and key, and perhaps until when it holds.
+ * Exec plugins of kubeconfigs (client.authentication.k8s.io, v1 and v1beta1): a program that prints
+ * an ExecCredential with a token, or a certificate and key, and perhaps until when it holds.
  *
  * Runs in the foreground of its caller, at most a minute: once at the start and again when the
  * credential runs out.

@@ -14,8 +14,8 @@ struct fake {
     struct http_server *server;
     struct kube_config config;
     char url[64];
-    struct buf record; /* "GET /path?query\n" and bodies */
-    bool bodies;       /* record bodies, too */
+    struct buf record;                                    /* "GET /path?query\n" and bodies */
+    bool bodies;                                          /* record bodies, too */
     void (*answer)(struct http_req *r, const char *line); /* line: "GET /path?query" */
     unsigned requests;
 };
@@ -42,7 +42,8 @@ static void fake_start(void (*answer)(struct http_req *r, const char *line))
     memset(&fake, 0, sizeof fake);
     uv_loop_init(&fake.loop);
     fake.answer = answer;
-    fake.server = http_server_new(&fake.loop, &(struct http_server_opts){.on_request = fake_request});
+    fake.server =
+        http_server_new(&fake.loop, &(struct http_server_opts){.on_request = fake_request});
     CHECK_OK(http_server_listen(fake.server, "127.0.0.1", 0, NULL, &l, &err), &err);
     snprintf(fake.url, sizeof fake.url, "http://127.0.0.1:%u", http_listener_port(l));
     fake.config.server = fake.url;

@@ -104,7 +104,8 @@ static int merge_file(yyjson_mut_doc *doc, yyjson_mut_val *into, const char *pat
 
 /* ---- one context out of the whole ---- */
 
-static yyjson_mut_val *entry(yyjson_mut_val *root, const char *list, const char *name, const char *member)
+static yyjson_mut_val *entry(yyjson_mut_val *root, const char *list, const char *name,
+                             const char *member)
 {
     size_t i, n;
     yyjson_mut_val *item;
@@ -142,7 +143,8 @@ static int read_cluster(struct kube_config *c, yyjson_mut_val *cluster, struct e
 {
     c->server = text_of(cluster, "server");
     if (!c->server)
-        return err_set(err, ERR_BAD_REQUEST, "the cluster of context \"%s\" has no server", c->context);
+        return err_set(err, ERR_BAD_REQUEST, "the cluster of context \"%s\" has no server",
+                       c->context);
     for (size_t n = strlen(c->server); n && c->server[n - 1] == '/';)
         c->server[--n] = 0;
     c->tls_server_name = text_of(cluster, "tls-server-name");
@@ -170,7 +172,8 @@ static int read_user(struct kube_config *c, yyjson_mut_val *user, struct err *er
     return read_exec(c, json_mut_get(user, "exec"), err);
 }
 
-static int read_context(yyjson_mut_val *root, const char *name, struct kube_config *c, struct err *err)
+static int read_context(yyjson_mut_val *root, const char *name, struct kube_config *c,
+                        struct err *err)
 {
     if (!name)
         name = json_mut_str_at(root, "current-context", "");
@@ -187,15 +190,18 @@ static int read_context(yyjson_mut_val *root, const char *name, struct kube_conf
     const char *user = json_mut_str_at(context, "user", "");
     yyjson_mut_val *cluster_entry = entry(root, "clusters", cluster, "cluster");
     if (!cluster_entry)
-        return err_set(err, ERR_NOT_FOUND, "context \"%s\" names a cluster \"%s\" that is not there", name,
-                       cluster);
+        return err_set(err, ERR_NOT_FOUND,
+                       "context \"%s\" names a cluster \"%s\" that is not there", name, cluster);
     yyjson_mut_val *user_entry = entry(root, "users", user, "user");
     if (*user && !user_entry)
-        return err_set(err, ERR_NOT_FOUND, "context \"%s\" names a user \"%s\" that is not there", name, user);
-    return read_cluster(c, cluster_entry, err) < 0 || read_user(c, user_entry, err) < 0 ? err->code : 0;
+        return err_set(err, ERR_NOT_FOUND, "context \"%s\" names a user \"%s\" that is not there",
+                       name, user);
+    return read_cluster(c, cluster_entry, err) < 0 || read_user(c, user_entry, err) < 0 ? err->code
+                                                                                        : 0;
 }
 
-static int resolve(yyjson_mut_val *root, const char *context, struct kube_config **ret, struct err *err)
+static int resolve(yyjson_mut_val *root, const char *context, struct kube_config **ret,
+                   struct err *err)
 {
     struct kube_config *c cleanup(kube_config_free_p) = xnew(struct kube_config);
 
@@ -235,7 +241,8 @@ static int run_exec(struct kube_config *c, struct err *err)
     return 0;
 }
 
-/* All files of a list like PATH. Those that do not exist are skipped; *found says whether any did. */
+/* All files of a list like PATH. Those that do not exist are skipped; *found says whether any did.
+ */
 static int load_files(const char *list, const char *context, bool *found, struct kube_config **ret,
                       struct err *err)
 {
@@ -305,6 +312,7 @@ int kube_config_load(const struct kube_config_opts *opts, struct kube_config **r
         return r;
     if (opts->cli && in_cluster(ret, err) == 0)
         return 0;
-    return err_set(err, ERR_NOT_FOUND,
-                   "no API server is known: set KUBECONFIG, or make ~/.kube/config (`manta up` does)");
+    return err_set(
+        err, ERR_NOT_FOUND,
+        "no API server is known: set KUBECONFIG, or make ~/.kube/config (`manta up` does)");
 }

@@ -31,7 +31,8 @@ static int lock(const char *path, char **ret, struct err *err)
             return err_errno(err, errno, "locking %s", path);
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
-    return err_set(err, ERR_CONFLICT, "somebody holds %s; if nobody is editing %s, remove it", name, path);
+    return err_set(err, ERR_CONFLICT, "somebody holds %s; if nobody is editing %s, remove it", name,
+                   path);
 }
 
 static void unlock(char **name)
@@ -130,7 +131,8 @@ static int make_folder(const char *path, struct err *err)
     return dir ? file_mkdirs(dir, 0700, err) : 0;
 }
 
-int kube_config_add(const char *path, const struct kube_context *c, bool set_current, struct err *err)
+int kube_config_add(const char *path, const struct kube_context *c, bool set_current,
+                    struct err *err)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
     char *held cleanup(unlock) = NULL;
@@ -138,7 +140,8 @@ int kube_config_add(const char *path, const struct kube_context *c, bool set_cur
     struct err own;
 
     err = err ? err : &own;
-    if (make_folder(path, err) < 0 || lock(path, &held, err) < 0 || read_root(path, doc, &root, err) < 0)
+    if (make_folder(path, err) < 0 || lock(path, &held, err) < 0 ||
+        read_root(path, doc, &root, err) < 0)
         return err->code;
     put_context(doc, root, c, set_current);
     return write_root(path, root, err);

@@ -10,10 +10,10 @@ struct lease {
     char *ns, *name, *identity;
     uv_timer_t *timer;
     struct kube_request *request;
-    struct json *seen;   /* the Lease as last read or answered; NULL: none yet */
-    char *holder;        /* its holder when last told */
-    int64_t seen_ns;     /* when it last changed, by our clock */
-    int64_t renewed_ns;  /* our last success */
+    struct json *seen;  /* the Lease as last read or answered; NULL: none yet */
+    char *holder;       /* its holder when last told */
+    int64_t seen_ns;    /* when it last changed, by our clock */
+    int64_t renewed_ns; /* our last success */
     bool held, stopping, freed;
     bool release; /* once stopped */
     void (*stopped)(void *ctx);
@@ -280,8 +280,10 @@ void lease_announce(struct lease *l)
     json_put_int(doc, root, "count", 1);
     json_put_str(doc, root, "type", "Normal");
     json_mut_write(&body, root);
-    kube_call(l->k, &(struct kube_call){
-                        .verb = KUBE_CREATE, .gvr = &gvr_core_events, .ns = l->ns, .body = buf_slice(&body)});
+    kube_call(l->k, &(struct kube_call){.verb = KUBE_CREATE,
+                                        .gvr = &gvr_core_events,
+                                        .ns = l->ns,
+                                        .body = buf_slice(&body)});
 }
 
 /* ---- the outside ---- */
@@ -348,6 +350,7 @@ void lease_free(struct lease *l)
 
 bool lease_held(const struct lease *l)
 {
-    /* After a pause (a stopped process, a suspended machine) the clock knows before the timer does. */
+    /* After a pause (a stopped process, a suspended machine) the clock knows before the timer does.
+     */
     return l->held && clock_mono_ns() - l->renewed_ns < l->opts.duration_ns;
 }

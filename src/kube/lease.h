@@ -1,7 +1,7 @@
 /*
  * Leader election on a Lease (coordination.k8s.io/v1) with client-go's rules: lease 15 s, renew
- * deadline 10 s, retry every 2 s with jitter; a holder is taken as dead 15 s after the last change that
- * *we* saw, by our own clock. On a connection of its own, 5 s a request.
+ * deadline 10 s, retry every 2 s with jitter; a holder is taken as dead 15 s after the last change
+ * that *we* saw, by our own clock. On a connection of its own, 5 s a request.
  */
 #ifndef MANTA_KUBE_LEASE_H
 #define MANTA_KUBE_LEASE_H

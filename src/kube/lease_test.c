@@ -82,10 +82,15 @@ static struct lease *candidate(int i, bool release)
     struct err err = {0};
 
     CHECK_OK(lease_new(&fake.loop, &fake.config,
-                       &(struct lease_opts){.ns = "ns", .name = "leader", .identity = names[i],
-                                            .on_started = on_started, .on_lost = on_lost,
-                                            .ctx = (void *)(intptr_t)i, .release_on_stop = release,
-                                            .duration_ns = SECOND_NS, .deadline_ns = SECOND_NS * 6 / 10,
+                       &(struct lease_opts){.ns = "ns",
+                                            .name = "leader",
+                                            .identity = names[i],
+                                            .on_started = on_started,
+                                            .on_lost = on_lost,
+                                            .ctx = (void *)(intptr_t)i,
+                                            .release_on_stop = release,
+                                            .duration_ns = SECOND_NS,
+                                            .deadline_ns = SECOND_NS * 6 / 10,
                                             .retry_ns = SECOND_NS / 10},
                        &l, &err),
              &err);
@@ -177,8 +182,9 @@ TEST(lost_when_somebody_else_took_it)
     struct lease *a = candidate(0, false);
     FAKE_UNTIL(started[0]);
     free(server.json);
-    server.json = xstrdup("{\"metadata\":{\"name\":\"leader\",\"resourceVersion\":\"999\"},\"spec\":{"
-                          "\"holderIdentity\":\"other\",\"leaseDurationSeconds\":1}}");
+    server.json =
+        xstrdup("{\"metadata\":{\"name\":\"leader\",\"resourceVersion\":\"999\"},\"spec\":{"
+                "\"holderIdentity\":\"other\",\"leaseDurationSeconds\":1}}");
     FAKE_UNTIL(lost[0]);
     CHECK_STR(holder(), "other");
     lease_free(a);

@@ -13,7 +13,8 @@ const struct gvr gvr_core_events = {"v1", "events", "Event", false};
 const struct gvr gvr_events = {"events.k8s.io/v1", "events", "Event", false};
 const struct gvr gvr_leases = {"coordination.k8s.io/v1", "leases", "Lease", false};
 const struct gvr gvr_jobs = {"batch/v1", "jobs", "Job", false};
-const struct gvr gvr_endpointslices = {"discovery.k8s.io/v1", "endpointslices", "EndpointSlice", false};
+const struct gvr gvr_endpointslices = {"discovery.k8s.io/v1", "endpointslices", "EndpointSlice",
+                                       false};
 const struct gvr gvr_crds = {"apiextensions.k8s.io/v1", "customresourcedefinitions",
                              "CustomResourceDefinition", true};
 const struct gvr gvr_rayclusters = {"ray.io/v1", "rayclusters", "RayCluster", false};

@@ -17,9 +17,9 @@ struct gvr {
 };
 
 /* Kinds that more than one part of manta uses. */
-extern const struct gvr gvr_pods, gvr_nodes, gvr_namespaces, gvr_services, gvr_secrets, gvr_configmaps,
-    gvr_serviceaccounts, gvr_core_events, gvr_events, gvr_leases, gvr_jobs, gvr_endpointslices,
-    gvr_crds, gvr_rayclusters, gvr_rayjobs;
+extern const struct gvr gvr_pods, gvr_nodes, gvr_namespaces, gvr_services, gvr_secrets,
+    gvr_configmaps, gvr_serviceaccounts, gvr_core_events, gvr_events, gvr_leases, gvr_jobs,
+    gvr_endpointslices, gvr_crds, gvr_rayclusters, gvr_rayjobs;
 
 /* Path without query: "/apis/batch/v1/namespaces/ns/jobs/name/status". ns NULL or "": all
  * namespaces. name and subresource may be NULL. Parts are percent-encoded. */
@@ -33,13 +33,15 @@ const char *meta_name(yyjson_val *obj);
 const char *meta_namespace(yyjson_val *obj);
 const char *meta_uid(yyjson_val *obj);
 const char *meta_rv_text(yyjson_val *obj);
-uint64_t meta_rv(yyjson_val *obj); /* as a number: Kubernetes ≥ 1.35 promises that; 0 if it is none */
+uint64_t
+meta_rv(yyjson_val *obj); /* as a number: Kubernetes ≥ 1.35 promises that; 0 if it is none */
 int64_t meta_generation(yyjson_val *obj);
-bool meta_deleting(yyjson_val *obj); /* deletionTimestamp is set */
+bool meta_deleting(yyjson_val *obj);                           /* deletionTimestamp is set */
 const char *meta_label(yyjson_val *obj, const char *key);      /* NULL if absent */
 const char *meta_annotation(yyjson_val *obj, const char *key); /* NULL if absent */
 bool meta_has_finalizer(yyjson_val *obj, const char *finalizer);
-yyjson_val *meta_controller(yyjson_val *obj); /* the owner reference with controller: true, or NULL */
+yyjson_val *
+meta_controller(yyjson_val *obj); /* the owner reference with controller: true, or NULL */
 
 uint64_t rv_parse(const char *text); /* 0 unless all digits */
 

@@ -9,9 +9,12 @@
 
 /* Values that nearly every object has; their text is shared, too. */
 static const char *const words[] = {
-    "True", "False", "Ready", "Running", "Pending", "Never", "Always", "OnFailure", "ray.io/v1", "RayCluster",
-    "RayJob", "RayService", "worker", "head", "ContainersNotReady", "ray-head", "ray-worker", "ClusterIP", "None",
-    "kuberay-operator", "kuberay", "ray", "TCP", "tcp", "IPv4", "SingleStack", "Cluster", "v1.7.0",
+    "True",        "False",      "Ready",     "Running",   "Pending",
+    "Never",       "Always",     "OnFailure", "ray.io/v1", "RayCluster",
+    "RayJob",      "RayService", "worker",    "head",      "ContainersNotReady",
+    "ray-head",    "ray-worker", "ClusterIP", "None",      "kuberay-operator",
+    "kuberay",     "ray",        "TCP",       "tcp",       "IPv4",
+    "SingleStack", "Cluster",    "v1.7.0",
 };
 
 static struct map shared; /* text → the one copy of it */
@@ -79,9 +82,11 @@ static void measure(struct packer *p, yyjson_mut_val *v)
     if (yyjson_mut_is_str(v)) {
         measure_string(p, v, false);
     } else if (yyjson_mut_is_arr(v)) {
-        yyjson_mut_arr_foreach(v, i, n, item) measure(p, item);
+        yyjson_mut_arr_foreach(v, i, n, item)
+            measure(p, item);
     } else if (yyjson_mut_is_obj(v)) {
-        yyjson_mut_obj_foreach(v, i, n, key, item) {
+        yyjson_mut_obj_foreach(v, i, n, key, item)
+        {
             p->vals++;
             measure_string(p, key, true);
             measure(p, item);
@@ -136,9 +141,11 @@ static void put(struct packer *p, yyjson_mut_val *v)
     p->at++;
     to->tag = v->tag;
     if (yyjson_mut_is_arr(v)) {
-        yyjson_mut_arr_foreach(v, i, n, item) put(p, item);
+        yyjson_mut_arr_foreach(v, i, n, item)
+            put(p, item);
     } else {
-        yyjson_mut_obj_foreach(v, i, n, key, item) {
+        yyjson_mut_obj_foreach(v, i, n, key, item)
+        {
             put_scalar(p, key);
             put(p, item);
         }

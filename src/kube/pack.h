@@ -1,6 +1,7 @@
 /*
- * Documents as small as they can be held: one block, member names shared by all documents, each string
- * value once. For the many objects of a store that live long; what comes out is an ordinary struct json.
+ * Documents as small as they can be held: one block, member names shared by all documents, each
+ * string value once. For the many objects of a store that live long; what comes out is an ordinary
+ * struct json.
  */
 #ifndef MANTA_KUBE_PACK_H
 #define MANTA_KUBE_PACK_H

@@ -22,7 +22,8 @@ TEST(packed_is_the_same)
     same("null");
     same("\"a\"");
     same("[1,-2,1.5,true,false,null,\"\",\"x\",\"x\",[],{},[[1],{\"a\":[]}]]");
-    same("{\"metadata\":{\"name\":\"a\",\"labels\":{\"a\":\"a\",\"b\":\"Running\"}},\"Running\":\"metadata\","
+    same("{\"metadata\":{\"name\":\"a\",\"labels\":{\"a\":\"a\",\"b\":\"Running\"}},\"Running\":"
+         "\"metadata\","
          "\"n\\u0000ul\":\"v\\u0000l\",\"ü\":\"ü\"}");
 }
 

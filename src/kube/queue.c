@@ -12,9 +12,9 @@ struct item {
     bool running;
     bool again; /* added while it runs: ready when it ends */
     unsigned failures;
-    int64_t due_ns;            /* DELAYED */
-    size_t heap;               /* DELAYED: its index there */
-    struct item *prev, *next;  /* READY, READY_LOW */
+    int64_t due_ns;           /* DELAYED */
+    size_t heap;              /* DELAYED: its index there */
+    struct item *prev, *next; /* READY, READY_LOW */
 };
 
 struct fifo {

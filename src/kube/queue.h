@@ -1,8 +1,8 @@
 /*
- * The work queue of a controller, with controller-runtime's rules: a key is queued once however often
- * it is added; it is never run twice at the same time (an add while it runs makes it run again after);
- * of two due times the earlier wins; keys of the first list come after live ones; failures back off
- * 5 ms · 2ⁿ up to 1,000 s a key.
+ * The work queue of a controller, with controller-runtime's rules: a key is queued once however
+ * often it is added; it is never run twice at the same time (an add while it runs makes it run
+ * again after); of two due times the earlier wins; keys of the first list come after live ones;
+ * failures back off 5 ms · 2ⁿ up to 1,000 s a key.
  *
  *     queue_add(q, "ns/name");             run(ctx, "ns/name") comes from the loop
  *     … later …  queue_done(q, "ns/name", QUEUE_FORGET, 0);
@@ -17,7 +17,7 @@
 struct queue;
 
 struct queue_opts {
-    unsigned concurrency; /* keys that run at once; 0: 1 */
+    unsigned concurrency;                    /* keys that run at once; 0: 1 */
     void (*run)(void *ctx, const char *key); /* must end in one queue_done(), now or later */
     void *ctx;
 };
@@ -36,8 +36,8 @@ enum queue_result {
 };
 void queue_done(struct queue *q, const char *key, enum queue_result result, int64_t after_ns);
 
-/* A running key that waits for somebody slow gives its place to another meanwhile: -1, and takes it back
- * with +1. */
+/* A running key that waits for somebody slow gives its place to another meanwhile: -1, and takes it
+ * back with +1. */
 void queue_lend(struct queue *q, int places);
 
 void queue_pause(struct queue *q, bool paused); /* paused: adds are kept, nothing is started */

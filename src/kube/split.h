@@ -22,8 +22,8 @@ struct split {
     struct buf rest;
     struct err failed; /* for the caller's use: why it stopped feeding */
 
-    struct buf part;  /* of the item or line that has not ended */
-    unsigned depth;   /* of brackets that are open */
+    struct buf part; /* of the item or line that has not ended */
+    unsigned depth;  /* of brackets that are open */
     bool in_string, escaped;
     bool in_items;    /* inside the array of items */
     bool items_next;  /* the last member name at depth 1 was "items" */

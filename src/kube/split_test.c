@@ -26,16 +26,18 @@ static int feed(bool list, const char *text, size_t n, struct buf *rest, struct 
 
 TEST(list_in_pieces)
 {
-    const char *text = "{\"kind\":\"PodList\",\"metadata\":{\"items\":[1],\"continue\":\"x\"}, \"items\" : [ "
-                       "{\"a\":\"}]\\\"{\",\"items\":[{}]} , {\"b\":[[],{}]}\n] ,\"z\":[{\"items\":[]}]}";
+    const char *text =
+        "{\"kind\":\"PodList\",\"metadata\":{\"items\":[1],\"continue\":\"x\"}, \"items\" : [ "
+        "{\"a\":\"}]\\\"{\",\"items\":[{}]} , {\"b\":[[],{}]}\n] ,\"z\":[{\"items\":[]}]}";
     struct buf rest cleanup(buf_done) = BUF_INIT;
     struct err err;
 
     for (size_t n = 1; n < 40; n++) {
         CHECK_OK(feed(true, text, n, &rest, &err), &err);
         CHECK_STR(buf_str(&got), "{\"a\":\"}]\\\"{\",\"items\":[{}]}|{\"b\":[[],{}]}|");
-        CHECK_STR(buf_str(&rest), "{\"kind\":\"PodList\",\"metadata\":{\"items\":[1],\"continue\":\"x\"}, "
-                                  "\"items\" : [] ,\"z\":[{\"items\":[]}]}");
+        CHECK_STR(buf_str(&rest),
+                  "{\"kind\":\"PodList\",\"metadata\":{\"items\":[1],\"continue\":\"x\"}, "
+                  "\"items\" : [] ,\"z\":[{\"items\":[]}]}");
     }
     CHECK_OK(feed(true, "{\"items\":null,\"x\":[{}]}", 3, &rest, &err), &err);
     CHECK_STR(buf_str(&got), "");

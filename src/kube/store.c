@@ -172,8 +172,8 @@ static struct tomb *bury(struct store *s, const char *uid, uint64_t rv)
     return t;
 }
 
-/* Whether news of version rv about the UID comes from before its death. An object that left a selector
- * and came back lives on: its version is higher. */
+/* Whether news of version rv about the UID comes from before its death. An object that left a
+ * selector and came back lives on: its version is higher. */
 static bool is_dead(struct store *s, const char *uid, uint64_t rv, enum source src)
 {
     struct tomb *t = map_get(&s->tombs, uid);
@@ -224,7 +224,8 @@ static void entry_remove(struct store *s, const char *key, struct entry *e)
     json_unref(was);
 }
 
-static void entry_put(struct store *s, const char *key, struct entry *e, yyjson_val *obj, uint64_t rv)
+static void entry_put(struct store *s, const char *key, struct entry *e, yyjson_val *obj,
+                      uint64_t rv)
 {
     struct json *was = e ? e->doc : NULL;
 

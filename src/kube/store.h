@@ -1,20 +1,21 @@
 /*
- * The objects of one kind as last heard of, from three sources: the watch, lists, and answers to our
- * own writes. The sources run on different connections, so they arrive in any order. The contract:
+ * The objects of one kind as last heard of, from three sources: the watch, lists, and answers to
+ * our own writes. The sources run on different connections, so they arrive in any order. The
+ * contract:
  *
  *   - Per UID the higher resourceVersion wins, whether it came by answer, watch or list.
  *   - Of two UIDs of one name the higher resourceVersion wins: names are unique, the other is gone.
- *   - A delete leaves a tombstone, so that nothing older brings the object back, until the watch has
- *     passed it (and, bounded in number, a while longer).
+ *   - A delete leaves a tombstone, so that nothing older brings the object back, until the watch
+ * has passed it (and, bounded in number, a while longer).
  *   - A list older than a write that was applied removes nothing newer.
- *   - Bookmarks move the floor: the version up to which the watch has told everything. An answer about
- *     an unknown UID at or below the floor is late news of something deleted, and is dropped.
- *   - 410 is a list into a shadow, then a diff, then a swap. The shadow is a mark on each entry seen
- *     (items enter by the first rule at once); the diff at the end removes what was not seen.
+ *   - Bookmarks move the floor: the version up to which the watch has told everything. An answer
+ * about an unknown UID at or below the floor is late news of something deleted, and is dropped.
+ *   - 410 is a list into a shadow, then a diff, then a swap. The shadow is a mark on each entry
+ * seen (items enter by the first rule at once); the diff at the end removes what was not seen.
  *   - A partial page never deletes: a list that is aborted has only added news.
  *
- * Objects are held trimmed to what the kind's reader needs (`trim`). Trimmed kinds are never PUT from
- * here. Objects given out are immutable; json_ref() keeps one longer than the next change.
+ * Objects are held trimmed to what the kind's reader needs (`trim`). Trimmed kinds are never PUT
+ * from here. Objects given out are immutable; json_ref() keeps one longer than the next change.
  */
 #ifndef MANTA_KUBE_STORE_H
 #define MANTA_KUBE_STORE_H
@@ -51,8 +52,8 @@ bool store_watched(struct store *s, yyjson_val *obj);
 bool store_answered(struct store *s, yyjson_val *obj);
 /* DELETED from the watch; obj is the last state, its resourceVersion that of the deletion. */
 bool store_watched_deleted(struct store *s, yyjson_val *obj);
-/* The answer to our DELETE of ns/name: a Status of success or an object without finalizers and grace
- * is gone at once; an object that is only being deleted is an answer like any other. */
+/* The answer to our DELETE of ns/name: a Status of success or an object without finalizers and
+ * grace is gone at once; an object that is only being deleted is an answer like any other. */
 bool store_answered_deleted(struct store *s, const char *ns, const char *name, yyjson_val *answer);
 void store_bookmark(struct store *s, uint64_t rv);
 
@@ -70,10 +71,12 @@ size_t store_count(const struct store *s);
 
 struct json *store_get(const struct store *s, const char *ns, const char *name); /* borrowed */
 
-/* Arrays in order of namespace and name, in the arena; items borrowed. ns NULL: all. label NULL: any. */
+/* Arrays in order of namespace and name, in the arena; items borrowed. ns NULL: all. label NULL:
+ * any. */
 struct json **store_list(const struct store *s, struct arena *a, const char *ns, const char *label,
                          const char *value, size_t *ret_n);
-struct json **store_by_owner(const struct store *s, struct arena *a, const char *uid, size_t *ret_n);
+struct json **store_by_owner(const struct store *s, struct arena *a, const char *uid,
+                             size_t *ret_n);
 
 /* Visits all, in no order; fn must not change the store. */
 void store_each(const struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx);

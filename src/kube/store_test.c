@@ -10,7 +10,8 @@ static struct json *object(const char *name, const char *uid, uint64_t rv, const
 
     snprintf(text, sizeof text,
              "{\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"ns\",\"name\":\"%s\",\"uid\":\"%s\","
-             "\"resourceVersion\":\"%llu\",\"labels\":{\"ray.io/cluster\":\"%s\"},\"managedFields\":[{}],"
+             "\"resourceVersion\":\"%llu\",\"labels\":{\"ray.io/"
+             "cluster\":\"%s\"},\"managedFields\":[{}],"
              "\"ownerReferences\":[{\"uid\":\"owner-%s\",\"controller\":true}]}}",
              name, uid, (unsigned long long)rv, cluster, cluster);
     CHECK_OK(json_parse(slice_of(text), &j, &err), &err);
@@ -98,8 +99,11 @@ TEST(dead_stay_dead)
     CHECK_INT(store_count(s), 0);
     /* an object that is only being deleted stays */
     answered(s, "c", "u3", 12);
-    json_parse(SLICE("{\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\",\"uid\":\"u3\",\"resourceVersion\":"
-                     "\"13\",\"deletionTimestamp\":\"x\",\"deletionGracePeriodSeconds\":30}}"), &dying, &err);
+    json_parse(
+        SLICE(
+            "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\",\"uid\":\"u3\",\"resourceVersion\":"
+            "\"13\",\"deletionTimestamp\":\"x\",\"deletionGracePeriodSeconds\":30}}"),
+        &dying, &err);
     CHECK(store_answered_deleted(s, "ns", "c", json_root(dying)));
     CHECK(meta_deleting(json_root(store_get(s, "ns", "c"))));
     store_free(s);
@@ -282,7 +286,8 @@ static void deliver_answer(struct store *s, const struct answer *a)
     }
 }
 
-/* The state at version `at`, in pages that may repeat items; may break off. Gives whether it ended. */
+/* The state at version `at`, in pages that may repeat items; may break off. Gives whether it ended.
+ */
 static bool deliver_list(struct store *s, const struct server *v, unsigned at, bool whole)
 {
     unsigned uid[NAMES] = {0}, rv[NAMES] = {0};

@@ -8,7 +8,8 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 30000
-#define SHORT_NS (INT64_C(1000) * 1000000) /* a watch that ends sooner and told nothing has failed */
+/* A watch that ends sooner than this and told nothing has failed. */
+#define SHORT_NS (INT64_C(1000) * 1000000)
 
 struct kube_watch {
     struct kube *k;
@@ -117,9 +118,11 @@ static void store_event(struct store *s, enum watch_event type, yyjson_val *obj)
 /* An ERROR event holds a Status. 410: what we resume from is forgotten. */
 static int server_error(struct kube_watch *w, yyjson_val *status, struct err *err)
 {
-    int code = err_from_reason(json_get_str(status, "reason", ""), (int)json_int_at(status, "code", 500));
+    int code =
+        err_from_reason(json_get_str(status, "reason", ""), (int)json_int_at(status, "code", 500));
 
-    w->need_list |= code == ERR_GONE || code == ERR_EXPIRED || json_int_at(status, "code", 0) == 410;
+    w->need_list |=
+        code == ERR_GONE || code == ERR_EXPIRED || json_int_at(status, "code", 0) == 410;
     return err_set(err, code, "%s", json_get_str(status, "message", "the server ended the watch"));
 }
 
@@ -188,7 +191,7 @@ static void fail(struct kube_watch *w, int code, const struct err *err)
         w->opts.on_error(w->opts.ctx, code, err);
     if (w->dead)
         return;
-    /* A version that is gone is no failure of the server: ask anew at once, but only once in a row. */
+    /* A version that is gone is no failure of the server: ask anew at once, but once in a row. */
     bool gone = (code == ERR_GONE || code == ERR_EXPIRED) && w->backoff_ms == 0;
     if (gone)
         w->backoff_ms = 1;
@@ -205,7 +208,8 @@ static int page_end(struct kube_watch *w, struct err *err)
     uint64_t rv = rv_parse(json_str_at(json_root(rest), "metadata.resourceVersion", ""));
     const char *more = json_str_at(json_root(rest), "metadata.continue", "");
     if (rv == 0)
-        return err_set(err, ERR_INTERNAL, "a list of %s without a resourceVersion", w->opts.gvr->plural);
+        return err_set(err, ERR_INTERNAL, "a list of %s without a resourceVersion",
+                       w->opts.gvr->plural);
     if (w->next_page && strcmp(w->next_page, more) == 0)
         return err_set(err, ERR_INTERNAL, "the list of %s goes in circles", w->opts.gvr->plural);
     /* Pages of one list have one version; of a server that forgets that, the lowest is safe. */
@@ -318,9 +322,8 @@ static void open_request(struct kube_watch *w)
             return;
         }
     }
-    w->split = (struct split){.list = w->listing,
-                              .on_item = w->listing ? on_list_item : on_watch_line,
-                              .ctx = w};
+    w->split = (struct split){
+        .list = w->listing, .on_item = w->listing ? on_list_item : on_watch_line, .ctx = w};
     if (w->labels)
         query_add(&q, "labelSelector", w->labels);
     if (w->fields)

@@ -2,7 +2,7 @@
 #include "kube/watch.h"
 
 #define OBJ(name, rv)                                                                              \
-    "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"" name "\",\"uid\":\"u-" name                   \
+    "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"" name "\",\"uid\":\"u-" name                  \
     "\",\"resourceVersion\":\"" #rv "\"}}"
 #define EVENT(type, obj) "{\"type\":\"" type "\",\"object\":" obj "}\n"
 
@@ -39,18 +39,23 @@ static void serve_list(struct http_req *r, const char *line)
 {
     lists++;
     if (is("circles")) {
-        fake_json(r, 200, "{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"p\"},\"items\":[]}");
+        fake_json(r, 200,
+                  "{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"p\"},\"items\":[]}");
     } else if (is("expires") && strstr(line, "continue=")) {
         fake_json(r, 410, "{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410}");
     } else if (is("short") && lists == 2) {
         fake_json(r, 200, "{\"metadata\":{\"resourceVersion\":\"50\"},\"items\":[{\"metadata\":");
     } else if (lists > 1 && !strstr(line, "continue=")) {
-        fake_json(r, 200, "{\"metadata\":{\"resourceVersion\":\"60\"},\"items\":[" OBJ("c", 55) "]}");
+        fake_json(r, 200,
+                  "{\"metadata\":{\"resourceVersion\":\"60\"},\"items\":[" OBJ("c", 55) "]}");
     } else if (strstr(line, "continue=")) {
-        fake_json(r, 200, "{\"items\":[" OBJ("b", 4) "],\"metadata\":{\"resourceVersion\":\"10\"}}");
+        fake_json(r, 200,
+                  "{\"items\":[" OBJ("b", 4) "],\"metadata\":{\"resourceVersion\":\"10\"}}");
     } else {
-        fake_json(r, 200, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"10\",\"continue\":\"p 2\"},"
-                          "\"items\":[" OBJ("a", 3) "]}");
+        fake_json(
+            r, 200,
+            "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"10\",\"continue\":\"p 2\"},"
+            "\"items\":[" OBJ("a", 3) "]}");
     }
 }
 
@@ -84,8 +89,12 @@ static struct kube *watch(bool with_store)
     struct kube *k = fake_kube(NULL);
 
     s = with_store ? store_new(&(struct store_opts){0}) : NULL;
-    w = kube_watch_new(k, &(struct watch_opts){.gvr = &gvr_pods, .ns = "ns", .label_selector = "a in (b)",
-                                               .store = s, .on_event = on_event, .on_error = on_error});
+    w = kube_watch_new(k, &(struct watch_opts){.gvr = &gvr_pods,
+                                               .ns = "ns",
+                                               .label_selector = "a in (b)",
+                                               .store = s,
+                                               .on_event = on_event,
+                                               .on_error = on_error});
     return k;
 }
 
@@ -114,7 +123,8 @@ TEST(list_then_watch)
     CHECK_INT(store_count(s), 2);
     CHECK_STR(buf_str(&seen), "restarted -\nadded a\nadded b\nsynced -\n");
     http_write_bytes(stream, SLICE(EVENT("MODIFIED", OBJ("a", 12)) EVENT("DELETED", OBJ("b", 13))));
-    http_write_bytes(stream, SLICE(EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"20\"}}")));
+    http_write_bytes(stream,
+                     SLICE(EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"20\"}}")));
     FAKE_UNTIL(store_floor(s) == 20);
     CHECK_INT(store_count(s), 1);
     /* a clean end is reopened at once from the last version */
@@ -141,7 +151,8 @@ TEST(gone_lists_anew)
     CHECK_INT(store_count(s), 1);
     CHECK(store_get(s, "ns", "c"));
     /* the same by an event in the stream */
-    http_write_bytes(stream, SLICE(EVENT("ERROR", "{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410}")));
+    http_write_bytes(
+        stream, SLICE(EVENT("ERROR", "{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410}")));
     http_end(stream);
     unsigned before = lists;
     FAKE_UNTIL(lists > before);
@@ -156,7 +167,8 @@ TEST(partial_page_never_deletes)
     FAKE_UNTIL(stream);
     plan = "short"; /* the next list breaks off in the middle */
     lists = 1;
-    http_write_bytes(stream, SLICE(EVENT("ERROR", "{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410}")));
+    http_write_bytes(
+        stream, SLICE(EVENT("ERROR", "{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410}")));
     FAKE_UNTIL(errors == 2);
     CHECK_INT(store_count(s), 2);
     FAKE_UNTIL(store_count(s) == 1);

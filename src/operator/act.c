@@ -22,7 +22,7 @@ struct pass {
     struct plan first, second;
     struct plan *plan; /* the one whose actions are under way */
     bool finishing;
-    size_t at; /* action under way */
+    size_t at;         /* action under way */
     bool unsure;       /* its request was sent and the answer lost: it may have been carried out */
     unsigned repeated; /* times that it was sent again since */
     uv_timer_t *pause; /* before it is sent again */
@@ -91,8 +91,8 @@ static bool await_kinds(struct pass *p, const struct snapshot *s)
 
 static void note_failure(struct pass *p, const char *error)
 {
-    log_warn("a pass failed and is tried again", "controller", p->planner->controller, "namespace", p->ns,
-             "name", p->name, "error", error, NULL);
+    log_warn("a pass failed and is tried again", "controller", p->planner->controller, "namespace",
+             p->ns, "name", p->name, "error", error, NULL);
 }
 
 static void emit(struct pass *p, const struct note *n, const char *error)
@@ -150,12 +150,12 @@ static void on_answer(void *ctx, const struct dash_answer *answer)
 static void ask(struct pass *p)
 {
     waits(p, true);
-    dash_send(p->a->dash,
-              &(struct dash_request){.what = p->first.ask == ASK_JOB ? DASH_GET_JOB : DASH_GET_SERVE,
-                                     .target = p->first.dash,
-                                     .job_id = p->first.dash_job,
-                                     .on_done = on_answer,
-                                     .ctx = p});
+    dash_send(p->a->dash, &(struct dash_request){.what = p->first.ask == ASK_JOB ? DASH_GET_JOB
+                                                                                 : DASH_GET_SERVE,
+                                                 .target = p->first.dash,
+                                                 .job_id = p->first.dash_job,
+                                                 .on_done = on_answer,
+                                                 .ctx = p});
 }
 
 static bool was_asked(const struct pass *p)
@@ -322,7 +322,7 @@ static void enter_store(struct pass *p, const struct action *act, yyjson_val *an
     if (act->act == ACT_DELETE) {
         observe_deleted(o, act->kind, act->ns, act->name, answer);
     } else if (act->act == ACT_DELETE_COLLECTION) {
-        json_each (json_get(answer, "items"), item, i, n)
+        json_each(json_get(answer, "items"), item, i, n)
             observe_deleted(o, act->kind, act->ns, meta_name(item), item);
     } else if (answer) {
         observe_answer(o, act->kind, answer);
@@ -347,8 +347,8 @@ static void on_pause_over(uv_timer_t *t)
     perform(p);
 }
 
-/* Sends the action again, under the same name, after a moment: until the answer is a definite one the
- * pass may not end, or the next would choose another name and there would be two. */
+/* Sends the action again, under the same name, after a moment: until the answer is a definite one
+ * the pass may not end, or the next would choose another name and there would be two. */
 static void repeat(struct pass *p)
 {
     p->unsure = true;
@@ -378,7 +378,8 @@ static void on_found(void *ctx, int code, struct json *answer, struct err *err)
         repeat(p);
     else if (code < 0)
         failed(p, code, err->msg);
-    else if (*owner_uid(act->body) && !strcmp(json_get_str(owner, "uid", ""), owner_uid(act->body))) {
+    else if (*owner_uid(act->body) &&
+             !strcmp(json_get_str(owner, "uid", ""), owner_uid(act->body))) {
         enter_store(p, act, json_root(answer));
         succeeded(p, answer);
     } else {
@@ -464,8 +465,10 @@ static void send_kube(struct pass *p, const struct action *act, enum kube_verb v
         json_mut_write(&body, act->body);
     }
     if (act->propagation)
-        buf_printf(&body, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"%s\"}",
-                   act->propagation);
+        buf_printf(
+            &body,
+            "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"%s\"}",
+            act->propagation);
     if (act->selector)
         query_add(&query, "labelSelector", act->selector);
     kube_call(p->a->kube,
@@ -483,7 +486,8 @@ static void send_kube(struct pass *p, const struct action *act, enum kube_verb v
 static void send_dash(struct pass *p, const struct action *act)
 {
     struct buf body cleanup(buf_done) = BUF_INIT;
-    struct dash_request r = {.target = act->dash, .job_id = act->name, .on_done = on_dash, .ctx = p};
+    struct dash_request r = {
+        .target = act->dash, .job_id = act->name, .on_done = on_dash, .ctx = p};
 
     r.what = act->act == ACT_DASH_SUBMIT ? DASH_POST_JOB
              : act->act == ACT_DASH_STOP ? DASH_POST_STOP
@@ -511,7 +515,8 @@ static void on_fetched(void *ctx, int code, struct json *answer, struct err *err
         failed(p, code, err->msg);
         return;
     }
-    json_mut_write(&body, yyjson_mut_merge_patch(doc, json_thaw(doc, json_root(answer)), act->body));
+    json_mut_write(&body,
+                   yyjson_mut_merge_patch(doc, json_thaw(doc, json_root(answer)), act->body));
     kube_call(p->a->kube, &(struct kube_call){.verb = KUBE_UPDATE,
                                               .gvr = kind_gvr(act->kind),
                                               .ns = act->ns,
@@ -540,8 +545,8 @@ static void perform(struct pass *p)
         return;
     }
     act = current(p);
-    log_info(act->why ? act->why : "act", "controller", p->planner->controller, "namespace", p->ns, "name",
-             p->name, NULL);
+    log_info(act->why ? act->why : "act", "controller", p->planner->controller, "namespace", p->ns,
+             "name", p->name, NULL);
     switch (act->act) {
     case ACT_CREATE:
         send_kube(p, act, KUBE_CREATE, NULL);

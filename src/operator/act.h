@@ -2,8 +2,9 @@
  * The executor: the only code that acts on a plan. A pass is one reconcile of one object as
  * ray/plan.h has it: plan, perhaps ask the dashboard and plan again, actions in order, finish.
  *
- * One pass a key is under way at a time (the queue sees to that); passes of different keys take turns
- * on the one thread, so a dashboard that hangs or a cluster of 500 workers holds up nobody else.
+ * One pass a key is under way at a time (the queue sees to that); passes of different keys take
+ * turns on the one thread, so a dashboard that hangs or a cluster of 500 workers holds up nobody
+ * else.
  */
 #ifndef MANTA_OPERATOR_ACT_H
 #define MANTA_OPERATOR_ACT_H
@@ -22,15 +23,15 @@ struct actor {
     struct recorder *recorder;
     struct guard *guard; /* NULL: no supervisor */
     const struct ray_options *options;
-    uint32_t attempts; /* salt of generated names, differs each time */
+    uint32_t attempts;    /* salt of generated names, differs each time */
     int64_t (*now)(void); /* wall clock */
     bool stopping; /* the process ends: passes under way are abandoned as their answers come in */
 };
 
 enum pass_result {
-    PASS_DONE,    /* again after the delay, if there is one */
-    PASS_FAILED,  /* again after the back-off */
-    PASS_WAITING, /* a kind has to fill first: again when it has */
+    PASS_DONE,      /* again after the delay, if there is one */
+    PASS_FAILED,    /* again after the back-off */
+    PASS_WAITING,   /* a kind has to fill first: again when it has */
     PASS_ABANDONED, /* the process ends */
 };
 

@@ -6,7 +6,8 @@
 #include "base/mem.h"
 
 #define CLUSTER                                                                                    \
-    "{\"apiVersion\":\"ray.io/v1\",\"kind\":\"RayCluster\",\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\"," \
+    "{\"apiVersion\":\"ray.io/"                                                                    \
+    "v1\",\"kind\":\"RayCluster\",\"metadata\":{\"namespace\":\"ns\",\"name\":\"c\","              \
     "\"uid\":\"owner\",\"resourceVersion\":\"5\",\"generation\":1},\"spec\":{}}"
 
 /* ---- the server: lists, watches that say nothing, and what the test wants of writes ---- */
@@ -28,8 +29,10 @@ static void serve_list(struct http_req *r, const char *line)
 static void make_pod(void)
 {
     snprintf(created, sizeof created,
-             "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"pod\",\"resourceVersion\":\"20\","
-             "\"labels\":{\"ray.io/node-type\":\"head\"},\"ownerReferences\":[{\"uid\":\"%s\",\"controller\":true}]}}",
+             "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\",\"uid\":\"pod\","
+             "\"resourceVersion\":\"20\","
+             "\"labels\":{\"ray.io/"
+             "node-type\":\"head\"},\"ownerReferences\":[{\"uid\":\"%s\",\"controller\":true}]}}",
              strcmp(mood, "foreign") == 0 ? "somebody" : "owner");
 }
 
@@ -41,7 +44,8 @@ static void serve_post(struct http_req *r)
     } else if (strcmp(mood, "cut before") == 0 && posts <= 3) {
         http_cut(r);
     } else if (*created) {
-        fake_json(r, 409, "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\",\"message\":\"it exists\"}");
+        fake_json(r, 409,
+                  "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\",\"message\":\"it exists\"}");
     } else {
         make_pod();
         if (strcmp(mood, "cut after") == 0 || strcmp(mood, "foreign") == 0)
@@ -60,12 +64,15 @@ static void serve(struct http_req *r, const char *line)
     else if (strncmp(line, "POST", 4) == 0)
         serve_post(r);
     else if (strncmp(line, "PUT", 3) == 0)
-        fake_json(r, 200, "{\"apiVersion\":\"ray.io/v1\",\"kind\":\"RayCluster\",\"metadata\":{\"namespace\":\"ns\","
-                          "\"name\":\"c\",\"uid\":\"owner\",\"resourceVersion\":\"30\"}}");
+        fake_json(r, 200,
+                  "{\"apiVersion\":\"ray.io/"
+                  "v1\",\"kind\":\"RayCluster\",\"metadata\":{\"namespace\":\"ns\","
+                  "\"name\":\"c\",\"uid\":\"owner\",\"resourceVersion\":\"30\"}}");
     else if (strncmp(line, "DELETE", 6) == 0)
         fake_json(r, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"gone\"}");
     else if (strstr(line, "/pods/p "))
-        fake_json(r, *created ? 200 : 404, *created ? created : "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+        fake_json(r, *created ? 200 : 404,
+                  *created ? created : "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
     else if (strstr(line, "/pods/p"))
         fake_json(r, 200, created);
     else
@@ -92,7 +99,8 @@ static void plan_head(struct snapshot *s, struct plan *p)
 
     a->body = yyjson_mut_obj(p->doc);
     json_put_str(p->doc, json_ensure(p->doc, a->body, "metadata"), "name", "p");
-    yyjson_mut_val *owners = json_put_arr(p->doc, json_mut_get(a->body, "metadata"), "ownerReferences");
+    yyjson_mut_val *owners =
+        json_put_arr(p->doc, json_mut_get(a->body, "metadata"), "ownerReferences");
     json_put_str(p->doc, yyjson_mut_arr_add_obj(p->doc, owners), "uid", meta_uid(s->object));
     a->ok = (struct note){false, "CreatedHeadPod", "Create", "made p", false};
     a->failed = (struct note){true, "FailedToCreateHeadPod", "Create", "no p", true};
@@ -130,9 +138,12 @@ static void plan_secret(struct snapshot *s, unused struct plan *p)
     snap_get(s, KIND_SECRET, "ns", "x");
 }
 
-static const struct planner head_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_head, finish_head};
-static const struct planner more_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_more, NULL};
-static const struct planner secret_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_secret, NULL};
+static const struct planner head_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_head,
+                                            finish_head};
+static const struct planner more_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_more,
+                                            NULL};
+static const struct planner secret_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_secret,
+                                              NULL};
 
 /* ---- the test's operator ---- */
 
@@ -167,7 +178,8 @@ static void start(const char *how)
     buf_reset(&story);
     struct kube *k = fake_kube(NULL);
     a = (struct actor){.loop = &fake.loop, .kube = k, .options = &options, .now = clock_wall_ns};
-    a.observe = observe_new(&(struct observe_opts){.kube = k, .on_change = on_change, .on_filled = on_filled});
+    a.observe = observe_new(
+        &(struct observe_opts){.kube = k, .on_change = on_change, .on_filled = on_filled});
     a.recorder = recorder_new(k, "host");
     observe_need(a.observe, KIND_RAYCLUSTER);
     observe_need(a.observe, KIND_POD);
@@ -238,7 +250,8 @@ TEST(lost_answers_make_no_second_object)
     start("foreign"); /* somebody else's object of that name */
     run(&head_planner);
     CHECK_INT(result, PASS_FAILED);
-    CHECK_STR(buf_str(&story), "pod -, failed FailedCreateHeadPod, error an object of that name exists\n");
+    CHECK_STR(buf_str(&story),
+              "pod -, failed FailedCreateHeadPod, error an object of that name exists\n");
     stop();
 }
 

@@ -9,8 +9,8 @@
 #include <malloc.h>
 #include <string.h>
 
-/* Keys of one kind under way. Enough to keep the API server busy; each holds its plan in memory. Passes
- * that wait for a dashboard do not count. */
+/* Keys of one kind under way. Enough to keep the API server busy; each holds its plan in memory.
+ * Passes that wait for a dashboard do not count. */
 #define KEYS_AT_ONCE 16
 
 /* Which updates of the object itself wake its controller. */
@@ -37,9 +37,21 @@ static const struct controller_row {
      SPEC_OR_WORDS,
      -1,
      {KIND_POD, KIND_SERVICE, KIND_SECRET, KIND_PVC, OWNS_END}},
-    {"rayjob", &rayjob_planner, ANY_UPDATE, -1, {KIND_RAYCLUSTER, KIND_SERVICE, KIND_JOB, OWNS_END}},
-    {"networkpolicy", &networkpolicy_planner, SPEC_ONLY, FEATURE_NETWORK_POLICY, {KIND_NETWORKPOLICY, OWNS_END}},
-    {"raycluster-mtls", &mtls_planner, ANY_UPDATE, FEATURE_MTLS, {KIND_ISSUER, KIND_CERTIFICATE, OWNS_END}},
+    {"rayjob",
+     &rayjob_planner,
+     ANY_UPDATE,
+     -1,
+     {KIND_RAYCLUSTER, KIND_SERVICE, KIND_JOB, OWNS_END}},
+    {"networkpolicy",
+     &networkpolicy_planner,
+     SPEC_ONLY,
+     FEATURE_NETWORK_POLICY,
+     {KIND_NETWORKPOLICY, OWNS_END}},
+    {"raycluster-mtls",
+     &mtls_planner,
+     ANY_UPDATE,
+     FEATURE_MTLS,
+     {KIND_ISSUER, KIND_CERTIFICATE, OWNS_END}},
 };
 
 struct controller {
@@ -99,7 +111,8 @@ static void on_end(void *ctx, enum pass_result result, int64_t again_ns)
 
     if (result != PASS_ABANDONED) {
         count(r, result, again_ns);
-        metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(r->c->queue) - 1, metric_name(r->c));
+        metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(r->c->queue) - 1,
+                    metric_name(r->c));
         if (result == PASS_WAITING)
             map_put(&r->c->waiting, r->key, r->c);
         queue_done(r->c->queue, r->key, result == PASS_FAILED ? QUEUE_RETRY : QUEUE_FORGET,
@@ -132,8 +145,9 @@ static bool is_quarantined(struct controller *c, const char *ns, const char *nam
                                   .warning = true,
                                   .reason = "Quarantined",
                                   .action = "Reconcile",
-                                  .note = "planning this object crashed the operator twice; it is left "
-                                          "alone until its spec changes",
+                                  .note =
+                                      "planning this object crashed the operator twice; it is left "
+                                      "alone until its spec changes",
                                   .regarding = object});
     return true;
 }
@@ -172,9 +186,8 @@ struct controllers *controllers_new(struct actor *a)
         all->n++;
         c->row = &rows[i];
         c->all = all;
-        c->queue = queue_new(a->loop, &(struct queue_opts){.concurrency = KEYS_AT_ONCE,
-                                                           .run = on_run,
-                                                           .ctx = c});
+        c->queue = queue_new(
+            a->loop, &(struct queue_opts){.concurrency = KEYS_AT_ONCE, .run = on_run, .ctx = c});
         queue_pause(c->queue, true); /* until what it reads at once is there */
     }
     return all;

@@ -1,5 +1,6 @@
 /*
- * The controllers: which planner looks at which kind, what wakes it (spec: platform §3.1), its queue.
+ * The controllers: which planner looks at which kind, what wakes it (spec: platform §3.1), its
+ * queue.
  */
 #ifndef MANTA_OPERATOR_CONTROLLERS_H
 #define MANTA_OPERATOR_CONTROLLERS_H

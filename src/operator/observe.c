@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* What is watched of a kind: the selector upstream's caches have, what is kept, what is looked up by. */
+/* What is watched of a kind: the selector upstream's caches have, what is kept, what is looked up
+ * by. */
 struct watched {
     const char *label_selector;
     bool (*keep)(yyjson_val *object);
@@ -17,7 +18,8 @@ static bool is_ray_pod(yyjson_val *pod)
 {
     const char *type = meta_label(pod, "ray.io/node-type");
 
-    return type && (!strcmp(type, "head") || !strcmp(type, "worker") || !strcmp(type, "redis-cleanup"));
+    return type &&
+           (!strcmp(type, "head") || !strcmp(type, "worker") || !strcmp(type, "redis-cleanup"));
 }
 
 static bool is_our_job(yyjson_val *job)
@@ -102,12 +104,13 @@ static void start(struct source *s)
                                               .labels = {w->index},
                                               .on_change = on_store_change,
                                               .ctx = s});
-    s->watch = kube_watch_new(s->o->opts.kube, &(struct watch_opts){.gvr = kind_gvr(s->kind),
-                                                                    .ns = s->ns,
-                                                                    .label_selector = w->label_selector,
-                                                                    .store = s->store,
-                                                                    .on_synced = on_synced,
-                                                                    .ctx = s});
+    s->watch =
+        kube_watch_new(s->o->opts.kube, &(struct watch_opts){.gvr = kind_gvr(s->kind),
+                                                             .ns = s->ns,
+                                                             .label_selector = w->label_selector,
+                                                             .store = s->store,
+                                                             .on_synced = on_synced,
+                                                             .ctx = s});
 }
 
 void observe_need(struct observe *o, enum ray_kind kind)

@@ -1,7 +1,7 @@
 /*
- * The operator's view of the API server: a store and a watch for each kind, started when first needed,
- * trimmed to what planners read. Planners see it as a `struct world`; answers to our own writes enter it
- * at once (observe_answer).
+ * The operator's view of the API server: a store and a watch for each kind, started when first
+ * needed, trimmed to what planners read. Planners see it as a `struct world`; answers to our own
+ * writes enter it at once (observe_answer).
  *
  * With --watch-namespace each namespace has stores of its own.
  */
@@ -18,7 +18,8 @@ struct observe_opts {
     const char *const *namespaces; /* n 0: all */
     size_t n;
     /* After each change of the store; was and now are NULL for added and removed. */
-    void (*on_change)(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val *now, bool first_list);
+    void (*on_change)(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val *now,
+                      bool first_list);
     /* A kind's first list is complete (all its namespaces). */
     void (*on_filled)(void *ctx, enum ray_kind kind);
     void *ctx;
@@ -31,8 +32,8 @@ void observe_need(struct observe *o, enum ray_kind kind); /* starts its watch, i
 bool observe_filled(const struct observe *o, enum ray_kind kind);
 struct world observe_world(struct observe *o);
 
-/* A world whose answers stay valid until pins_done(), however the store moves on meanwhile: plans point
- * into them while their actions are under way. */
+/* A world whose answers stay valid until pins_done(), however the store moves on meanwhile: plans
+ * point into them while their actions are under way. */
 struct pins {
     struct observe *o;
     VEC(struct json *) docs;

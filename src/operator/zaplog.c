@@ -92,7 +92,8 @@ static bool is_object_key(const char *key)
 }
 
 /* The pairs as members, each after sep. */
-static void add_pairs(struct buf *out, int row, const struct log_pair *pairs, size_t n, const char *sep)
+static void add_pairs(struct buf *out, int row, const struct log_pair *pairs, size_t n,
+                      const char *sep)
 {
     const char *between = sep;
 
@@ -118,7 +119,8 @@ static void add_pairs(struct buf *out, int row, const struct log_pair *pairs, si
     }
 }
 
-static void json_line(struct buf *out, int64_t now_ns, const char *level, const char *logger, const char *msg)
+static void json_line(struct buf *out, int64_t now_ns, const char *level, const char *logger,
+                      const char *msg)
 {
     buf_printf(out, "{\"level\":\"%s\",\"ts\":\"", level);
     add_time(out, now_ns);
@@ -126,8 +128,8 @@ static void json_line(struct buf *out, int64_t now_ns, const char *level, const 
     add_string(out, msg);
 }
 
-void zaplog_line(struct buf *out, bool console, int64_t now_ns, enum log_level level, const char *msg,
-                 const struct log_pair *pairs, size_t n)
+void zaplog_line(struct buf *out, bool console, int64_t now_ns, enum log_level level,
+                 const char *msg, const struct log_pair *pairs, size_t n)
 {
     int row = row_of(pairs, n);
     const char *logger = row >= 0 ? controllers[row].logger : "setup";
@@ -175,7 +177,8 @@ static void drop_old(const char *dir, const char *stem, size_t stem_n)
     for (size_t i = 0; i < n; i++) {
         autofree char *path = xasprintf("%s/%s", dir, names[i]);
         struct stat st;
-        bool old = stat(path, &st) == 0 && clock_wall_ns() - st.st_mtim.tv_sec * SECOND_NS > BACKUP_NS;
+        bool old =
+            stat(path, &st) == 0 && clock_wall_ns() - st.st_mtim.tv_sec * SECOND_NS > BACKUP_NS;
         if (old || n - i > BACKUPS)
             unlink(path);
         free(names[i]);
@@ -195,7 +198,8 @@ static void rotate(void)
     for (size_t i = 0; i < at.len; i++)
         if (at.data[i] == ':')
             at.data[i] = '-';
-    autofree char *to = xasprintf("%s/%.*s-%.23s%s", dir, (int)stem_n, base, buf_str(&at), base + stem_n);
+    autofree char *to =
+        xasprintf("%s/%.*s-%.23s%s", dir, (int)stem_n, base, buf_str(&at), base + stem_n);
     close(zap.fd);
     rename(zap.path, to);
     zap.fd = open(zap.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -213,8 +217,8 @@ static void to_file(struct slice line)
 
 /* ---- in place of base's ---- */
 
-static void format(struct buf *out, enum log_level level, const char *msg, const struct log_pair *pairs,
-                   size_t n)
+static void format(struct buf *out, enum log_level level, const char *msg,
+                   const struct log_pair *pairs, size_t n)
 {
     int64_t now = clock_wall_ns();
 

@@ -1,10 +1,11 @@
 /*
- * The log as upstream's operator writes it (zap; spec: platform §2.5): JSON objects or tab-separated lines
- * on standard error, and perhaps the same into a file that is rotated at 500 MB, ten of which are kept
- * for 30 days.
+ * The log as upstream's operator writes it (zap; spec: platform §2.5): JSON objects or
+ * tab-separated lines on standard error, and perhaps the same into a file that is rotated at 500
+ * MB, ten of which are kept for 30 days.
  *
- * Lines about one object carry the pairs "controller", "namespace" and "name" (as the rest of the operator
- * logs them); here they become the logger's name and one member: {"RayCluster":{"name":…,"namespace":…}}.
+ * Lines about one object carry the pairs "controller", "namespace" and "name" (as the rest of the
+ * operator logs them); here they become the logger's name and one member:
+ * {"RayCluster":{"name":…,"namespace":…}}.
  */
 #ifndef MANTA_OPERATOR_ZAPLOG_H
 #define MANTA_OPERATOR_ZAPLOG_H
@@ -24,7 +25,7 @@ void zaplog_stop(void);
 
 /* One line without its newline, for tests. */
 struct buf;
-void zaplog_line(struct buf *out, bool console, int64_t now_ns, enum log_level level, const char *msg,
-                 const struct log_pair *pairs, size_t n);
+void zaplog_line(struct buf *out, bool console, int64_t now_ns, enum log_level level,
+                 const char *msg, const struct log_pair *pairs, size_t n);
 
 #endif
