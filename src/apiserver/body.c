@@ -308,8 +308,8 @@ struct status *body_retype(struct request *req, const struct resource *res, yyjs
     struct json *in autojson = json_freeze(*obj);
     struct status *st = by_schema(req, res, json_root(in), obj);
 
-    if (!st || strstr(st->message, "strict decoding error"))
-        return st;
+    if (!st)
+        return NULL;
     json_write(&text, json_root(in));
     field_invalid_str(&req->errs, "patch", buf_str(&text), st->message);
     return status_invalid(&req->arena, "", "", "", &req->errs);

@@ -131,7 +131,8 @@ static void bump_generation(struct change *ch)
     struct json *now autojson = NULL;
     int64_t generation = json_int_at(ch->old, "metadata.generation", 0);
 
-    if (!ch->old || !ch->res->has_generation || strcmp(ch->subresource, "status") == 0)
+    if (!ch->old || !ch->res->has_generation || strcmp(ch->subresource, "status") == 0 ||
+        strcmp(ch->subresource, "binding") == 0)
         return;
     now = json_freeze(ch->obj);
     if (!same_content(ch->res, json_root(now), ch->old))

@@ -109,6 +109,17 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Those of a custom resource stand in an order of their own. */
+static void put_custom_verbs(yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+    static const enum api_verb order[] = {VERB_DELETE, VERB_DELETECOLLECTION, VERB_GET,    VERB_LIST,
+                                          VERB_PATCH,  VERB_CREATE,           VERB_UPDATE, VERB_WATCH};
+    yyjson_mut_val *arr = json_put_arr(doc, o, "verbs");
+
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+        yyjson_mut_arr_add_strcpy(doc, arr, verb_names[order[i]]);
+}
+
 static void put_verbs(yyjson_mut_doc *doc, yyjson_mut_val *o, unsigned verbs)
 {
     const char *names[VERB_COUNT];
@@ -201,7 +212,10 @@ static void aggregate_resource(yyjson_mut_doc *doc, yyjson_mut_val *arr, const s
     put_kind(doc, r, res->built_in ? "" : res->group, res->built_in ? "" : res->version, res->kind);
     json_put_str(doc, r, "scope", res->namespaced ? "Namespaced" : "Cluster");
     json_put_str(doc, r, "singularResource", res->singular);
-    put_verbs(doc, r, res->verbs);
+    if (res->built_in)
+        put_verbs(doc, r, res->verbs);
+    else
+        put_custom_verbs(doc, r);
     put_words(doc, r, "shortNames", res->short_names);
     put_words(doc, r, "categories", res->categories);
     aggregate_subs(doc, r, res);
@@ -386,7 +400,10 @@ yyjson_mut_val *discovery_resources(yyjson_mut_doc *doc, const struct registry *
             json_put_str(doc, r, "singularName", res->singular);
             json_put_bool(doc, r, "namespaced", res->namespaced);
             json_put_str(doc, r, "kind", res->kind);
-            put_verbs(doc, r, res->verbs);
+            if (res->built_in)
+                put_verbs(doc, r, res->verbs);
+            else
+                put_custom_verbs(doc, r);
             put_words(doc, r, "shortNames", res->short_names);
             put_words(doc, r, "categories", res->categories);
             put_storage_hash(doc, r, res);

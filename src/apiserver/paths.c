@@ -61,9 +61,14 @@ static bool handle_apis(struct request *req, struct slice *part, size_t n)
         return answer_json(req, discovery_groups(doc, reg));
     if (n == 2)
         return answer_json(req, discovery_group(doc, reg, group));
-    return n == 3 && *group &&
-           answer_json(req, discovery_resources(doc, reg, group,
-                                                arena_strndup(&req->arena, part[2].p, part[2].n)));
+    if (n != 3 || !*group)
+        return false;
+    if (answer_json(req, discovery_resources(doc, reg, group, arena_strndup(&req->arena, part[2].p, part[2].n))))
+        return true;
+    if (!registry_has_group(reg, group, NULL))
+        return false;
+    request_status(req, status_no_such_resource(&req->arena)); /* a known group says it in JSON */
+    return true;
 }
 
 /*

@@ -198,9 +198,12 @@ static struct object *remove_now(struct request *req, const struct object *old, 
 {
     struct change ch;
 
-    if (old->terminating || !req->res->hooks || !req->res->hooks->grace)
+    if (!req->res->hooks || !req->res->hooks->grace)
         return delete_write(req, old);
-    mark(req, obj, 0);
+    if (old->terminating)
+        json_put_int(request_doc(req), json_mut_get(obj, "metadata"), "deletionGracePeriodSeconds", 0);
+    else
+        mark(req, obj, 0);
     change_init(&ch, req, VERB_DELETE, obj, was);
     ch.res = ch.res->stored;
     struct object *marked autoobject = change_write(&ch, req, EVENT_MODIFIED);

@@ -42,7 +42,8 @@ static struct status *check_version(struct request *req, const struct object *ol
     if (rv == 0 && req->verb == VERB_UPDATE && req->res->unconditional_update_refused) {
         field_error_add(&req->errs, FIELD_INVALID, "metadata.resourceVersion",
                         "Invalid value: 0: must be specified for an update");
-        return status_invalid(&req->arena, req->res->group, req->res->kind, req->name, &req->errs);
+        /* said by the storage, which knows the plural only */
+        return status_invalid(&req->arena, req->res->group, req->res->plural, req->name, &req->errs);
     }
     if (rv != 0 && (uint64_t)rv != old->rv)
         return status_conflict(&req->arena, req->res->group, req->res->plural, req->name, MODIFIED);
