@@ -139,8 +139,8 @@ TEST(malformed_schemas)
         "{\"not\":{\"pattern\":\"[\"}}",
         "{\"type\":\"string\",\"x-kubernetes-validations\":[{\"rule\":\"self ==\"}]}",
         "{\"type\":\"string\",\"x-kubernetes-validations\":[{\"rule\":\"\"}]}",
-        "{\"type\":\"string\",\"x-kubernetes-validations\":[{\"rule\":\"true\","
-        "\"messageExpression\":\"1 +\"}]}",
+        ("{\"type\":\"string\",\"x-kubernetes-validations\":[{\"rule\":\"true\","
+         "\"messageExpression\":\"1 +\"}]}"),
         "{\"type\":\"string\",\"x-kubernetes-validations\":[7]}",
     };
     struct schema_pool *pool = schema_pool_new();
