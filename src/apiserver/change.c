@@ -11,6 +11,7 @@ void change_init(struct change *ch, struct request *req, enum api_verb verb, yyj
         .api = req->api,
         .res = req->res,
         .verb = verb,
+        .request_verb = req->verb,
         .subresource = req->subresource,
         .ns = req->ns,
         .name = req->name,

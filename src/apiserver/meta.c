@@ -97,7 +97,11 @@ struct status *meta_on_update(struct change *ch)
 
     if (st)
         return st;
-    if (*uid && strcmp(uid, old_uid) != 0) {
+    bool patched = ch->request_verb == VERB_PATCH;
+    if (*uid && strcmp(uid, old_uid) != 0 && patched) {
+        for (int i = 0; i < 2; i++) /* said twice, as Kubernetes does */
+            field_invalid_str(ch->errs, "metadata.uid", uid, "field is immutable");
+    } else if (*uid && strcmp(uid, old_uid) != 0) {
         const char *why = arena_printf(ch->arena, "Precondition failed: UID in precondition: %s, UID in object meta: %s",
                                        uid, old_uid);
 
@@ -243,7 +247,7 @@ static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
         foreground |= strcmp(f, "foregroundDeletion") == 0;
         if (wrong)
             field_invalid_str(ch->errs, "metadata.finalizers", f, wrong);
-        if (of_kubernetes(ch->res) && !ch->old && !is_standard_finalizer(f) && !strchr(f, '/'))
+        if (of_kubernetes(ch->res) && !has_string(old, f) && !is_standard_finalizer(f) && !strchr(f, '/'))
             field_invalid_str(ch->errs, arena_printf(ch->arena, "metadata.finalizers[%zu]", i), f,
                               "name is neither a standard finalizer name nor is it fully qualified");
         if (terminating && !has_string(old, f))
@@ -263,6 +267,29 @@ static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
                           "finalizer foregroundDeletion and orphan cannot be both set");
 }
 
+/*
+ * On an update Kubernetes checks metadata once for the object and once for the change, both by itself
+ * and by the kind: the same causes come three or four times. Clients that count causes see it.
+ */
+static unsigned times_said(const struct change *ch)
+{
+    if (!ch->old)
+        return 1;
+    return of_kubernetes(ch->res) && strcmp(ch->res->plural, "services") != 0 ? 4 : 3;
+}
+
+static void repeat_errors(struct change *ch, size_t first, unsigned times)
+{
+    size_t end = ch->errs->n;
+
+    for (unsigned t = 1; t < times; t++)
+        for (size_t i = first; i < end; i++) {
+            struct field_error e = ch->errs->v[i];
+
+            field_error_add(ch->errs, e.type, e.field, e.message);
+        }
+}
+
 void meta_validate(struct change *ch)
 {
     yyjson_mut_val *meta = metadata(ch);
@@ -276,8 +303,12 @@ void meta_validate(struct change *ch)
         else
             field_required(ch->errs, "metadata.name", "name or generateName is required");
     }
+    size_t first = ch->errs->n;
     check_labels(ch, json_mut_get(meta, "labels"));
     check_annotations(ch, json_mut_get(meta, "annotations"));
     check_owners(ch, json_mut_get(meta, "ownerReferences"));
+    repeat_errors(ch, first, times_said(ch));
+    first = ch->errs->n;
     check_finalizers(ch, json_mut_get(meta, "finalizers"));
+    repeat_errors(ch, first, times_said(ch) > 3 ? 2 : 1);
 }

@@ -52,6 +52,7 @@ struct change {
     struct apiserver *api;
     const struct resource *res;
     enum api_verb verb;          /* CREATE or UPDATE (a patch arrives as UPDATE); DELETE for on_delete */
+    enum api_verb request_verb; /* what the client sent: PATCH for a patch */
     const char *subresource; /* "" or "status", "scale", "binding", … */
     const char *ns, *name;   /* ns is "" for cluster-scoped; name may be "" before generateName is done */
     const struct user *user;

@@ -36,7 +36,7 @@ const struct builtin builtins[] = {
     {"", "v1", "secrets", "Secret", 0, 0, ALL, NS, 0},
     {"", "v1", "serviceaccounts", "ServiceAccount", "sa", 0, ALL, NS | RET,
      "token=authentication.k8s.io/v1/TokenRequest:create"},
-    {"", "v1", "services", "Service", "svc", "all", ALL, NS | RET,
+    {"", "v1", "services", "Service", "svc", "all", ALL, NS | UPSERT | RET,
      "proxy=ServiceProxyOptions:create,delete,get,patch,update status"},
     {"apiregistration.k8s.io", "v1", "apiservices", "APIService", 0, "api-extensions", ALL, 0,
      "status"},
