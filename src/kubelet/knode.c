@@ -56,8 +56,8 @@ static const char *since(struct kubelet *k, const struct condition *c, char now[
 static void put_conditions(struct kubelet *k, yyjson_mut_doc *doc, yyjson_mut_val *status)
 {
     bool ns = k->info.namespaces, net = !*k->info.internet;
-    autofree char *why = xasprintf("pods share this machine's network, /tmp and processes, so only one "
-                                   "RayCluster can run at a time: %s; %s", k->info.why, ns_advice());
+    autofree char *why = xasprintf("pods share this machine's network, files and processes: one RayCluster at a "
+                                   "time, no volumes at their mount paths, no `ray stop`: %s; %s", k->info.why, ns_advice());
     const struct condition all[] = {
         {"MemoryPressure", "False", "KubeletHasSufficientMemory",
          "kubelet has sufficient memory available"},

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "kubelet/fallback.h"
 #include "kubelet/kubelet_int.h"
 #include "kubelet/purge.h"
 
@@ -28,15 +29,15 @@ static void choose_ip(struct kubelet *k, char out[16])
         if (k->host.namespaces)
             snprintf(out, 16, "10.244.%u.%u", k->next_ip >> 8 & 255, k->next_ip & 255);
         else
-            snprintf(out, 16, "127.0.0.1");
-    } while (k->host.namespaces && ip_taken(k, out));
+            fallback_ip(k->next_ip, out);
+    } while (ip_taken(k, out));
 }
 
 /* After a restart the turn goes on behind the highest address in use. */
 static void note_ip(struct kubelet *k, const char *ip)
 {
     struct in_addr a;
-    if (k->host.namespaces && inet_pton(AF_INET, ip, &a) == 1)
+    if (inet_pton(AF_INET, ip, &a) == 1)
         k->next_ip = MAX(k->next_ip, ntohl(a.s_addr) & 0xffff);
 }
 
@@ -148,9 +149,11 @@ static void send_status(struct kpod *p)
 
 static void on_status(void *ctx, struct pod *pod, yyjson_val *status)
 {
+    struct kubelet *k = ctx;
     struct kpod *p = pod->user;
 
-    (void)ctx;
+    if (!k->host.namespaces)
+        kpods_poke(k); /* others may wait for this pod to be ready */
     if (p->removed)
         return;
     json_unref(p->unsent);
@@ -187,6 +190,36 @@ static void on_ended(unused void *ctx, struct pod *pod)
     p->ended = true;
     if (!p->sending && !p->unsent)
         delete_object(p);
+}
+
+static bool is_ready(const struct pod *p)
+{
+    for (size_t i = 0; i < p->ctrs.n; i++)
+        if (!p->ctrs.v[i]->init && !p->ctrs.v[i]->ready)
+            return false;
+    return true;
+}
+
+/*
+ * Without namespaces a name is an address once its pod is ready, even if its service publishes it
+ * earlier: Ray's workers take their head's folder, and one that is faster than its head takes the
+ * head's sockets, too.
+ */
+static enum dns_verdict on_lookup(void *ctx, const char *name, uint32_t *ips, size_t *n)
+{
+    struct kubelet *k = ctx;
+    enum dns_verdict v = services_lookup(k->services, name, ips, n);
+    char ip[INET_ADDRSTRLEN];
+
+    if (v != DNS_KNOWN || !*n)
+        return v;
+    inet_ntop(AF_INET, ips, ip, sizeof ip);
+    for (struct map_item *i = map_next(&k->pods, NULL); i; i = map_next(&k->pods, i)) {
+        struct kpod *p = i->value;
+        if (strcmp(p->pod->ip, ip) == 0 && !is_ready(p->pod))
+            return DNS_UNKNOWN;
+    }
+    return v;
 }
 
 static void on_service_env(void *ctx, const char *ns, struct env *e)
@@ -381,6 +414,7 @@ void kpods_start(struct kubelet *k)
 {
     k->host.object = kobject_get;
     k->host.token = kobject_token;
+    k->host.lookup = on_lookup;
     k->host.service_env = on_service_env;
     k->host.status = on_status;
     k->host.event = on_event;

@@ -85,7 +85,7 @@ static void images_changed(void *ctx)
     kpods_poke(ctx);
 }
 
-static void services_ready(void *ctx)
+static void services_changed(void *ctx)
 {
     kpods_poke(ctx);
 }
@@ -127,7 +127,7 @@ static void start_services(struct kubelet *k)
                                                        .reach = k->info.namespaces ? k->reach : NULL,
                                                        .api_host = host,
                                                        .api_port = port,
-                                                       .synced = services_ready,
+                                                       .changed = services_changed,
                                                        .ctx = k});
 }
 

@@ -3,6 +3,7 @@
 #include "base/timefmt.h"
 #include "kubelet/crilog.h"
 #include "kubelet/dns.h"
+#include "kubelet/fallback.h"
 #include "kubelet/logs.h"
 #include "kubelet/podenv.h"
 
@@ -257,4 +258,33 @@ TEST(variables_come_from_fields_and_resources)
         autofree char *got = env_text(cases[i].container, &err);
         CHECK_STR(got, cases[i].text);
     }
+}
+
+/* ---- without namespaces ---- */
+
+TEST(ray_is_told_its_address_where_pods_have_no_network)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"FQ_RAY_IP=svc.ns.svc.cluster.local", "FQ_RAY_IP=10.244.0.7"},
+        {"http://svc.ns.svc.cluster.local:8265/x svc.ns.svc.cluster.local", "http://10.244.0.7:8265/x 10.244.0.7"},
+        {"ulimit -n 65536; ray start --head --dashboard-agent-listen-port=52365  --metrics-export-port=8080 ",
+         "ulimit -n 65536; ray start --node-ip-address=127.77.1.2 --temp-dir=/tmp/manta-ray-258 --head "
+         "--dashboard-agent-listen-port=20258  --metrics-export-port=25258 "},
+        {"", ""},
+        {"plain", "plain"},
+    };
+    struct fallback f = {"127.77.1.2", lookup, NULL};
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        autofree char *got = NULL;
+        CHECK_OK(fallback_text(&f, cases[i].in, &got, &err), &err);
+        CHECK_STR(got, cases[i].out);
+    }
+    autofree char *none = NULL;
+    CHECK_INT(fallback_text(&f, "no.ns.svc.cluster.local", &none, &err), ERR_UNAVAILABLE);
+    CHECK_INT(fallback_port("127.77.1.2", 52365), 20258);
+    CHECK_INT(fallback_port("127.77.1.2", 8265), 8265);
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "kube/meta.h"
+#include "kubelet/fallback.h"
 
 #include <stdio.h>
 
@@ -290,6 +291,11 @@ static bool end_containers(struct pod *p)
 
 static void forget_files(struct pod *p)
 {
+    char temp[40];
+
+    fallback_temp_dir(p->ip, temp);
+    if (!p->host->namespaces)
+        (void)file_remove_tree(temp, NULL);
     (void)file_remove_tree(p->dir, NULL);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/timefmt.h"
 #include "data/json.h"
+#include "kubelet/dns.h"
 #include "kubelet/podenv.h"
 #include "kubelet/probe.h"
 #include "kubelet/pull.h"
@@ -35,6 +36,7 @@ struct pod_host {
     pod_object_fn *object;
     int (*token)(void *ctx, yyjson_val *pod, const char *audience, int64_t seconds,
                  struct buf *out, struct err *err);
+    dns_lookup_fn *lookup; /* names of services, for pods without namespaces (fallback.h) */
     void (*service_env)(void *ctx, const char *ns, struct env *e); /* may be NULL */
     void (*status)(void *ctx, struct pod *p, yyjson_val *status);  /* it changed */
     /* container NULL: about the pod. */

@@ -3,6 +3,7 @@
 #include "base/reach.h"
 #include "data/quantity.h"
 #include "kube/meta.h"
+#include "kubelet/fallback.h"
 #include "kubelet/node.h"
 #include "kubelet/pod.h"
 #include "kubelet/volumes.h"
@@ -297,7 +298,8 @@ static void image_env(const struct ctr *c, struct env *e)
 
     env_set(e, "PATH", path);
     env_set(e, "VIRTUAL_ENV", c->image_path);
-    env_set(e, "HOME", HOME_DIR);
+    autofree char *home = xasprintf("%s/containers/%s/home", c->pod->dir, c->name);
+    env_set(e, "HOME", c->pod->host->namespaces ? HOME_DIR : home);
     env_set(e, "LANG", "C.UTF-8");
     env_set(e, "TZ", "Etc/UTC");
     env_set(e, "HOSTNAME", pod_hostname(c->pod));
@@ -369,33 +371,56 @@ static int put_volumes(const struct ctr *c, const struct env *e, yyjson_mut_doc 
     return 0;
 }
 
-static void put_expanded(const struct env *e, yyjson_mut_doc *doc, yyjson_mut_val *argv,
-                         yyjson_val *words)
+/* A string of the specification, changed where there are no namespaces. */
+static int put_text(const struct ctr *c, yyjson_mut_doc *doc, yyjson_mut_val *arr, const char *text,
+                    struct err *err)
+{
+    const struct pod_host *h = c->pod->host;
+    struct fallback f = {c->pod->ip, h->lookup, h->ctx};
+    autofree char *changed = NULL;
+    int r = h->namespaces || !h->lookup ? 0 : fallback_text(&f, text, &changed, err);
+
+    if (r == 0)
+        yyjson_mut_arr_add_strcpy(doc, arr, changed ? changed : text);
+    return r;
+}
+
+static int put_expanded(const struct ctr *c, const struct env *e, yyjson_mut_doc *doc,
+                        yyjson_mut_val *argv, yyjson_val *words, struct err *err)
 {
     json_each(words, word, i, n) {
         autofree char *text = env_expand(e, json_str(word, ""));
-        yyjson_mut_arr_add_strcpy(doc, argv, text);
+        int r = put_text(c, doc, argv, text, err);
+        if (r < 0)
+            return r;
     }
+    return 0;
 }
 
 /* Ray's images run bash when a pod names no command. */
-static void put_command(const struct ctr *c, const struct env *e, yyjson_mut_doc *doc,
-                        yyjson_mut_val *argv)
+static int put_command(const struct ctr *c, const struct env *e, yyjson_mut_doc *doc,
+                       yyjson_mut_val *argv, struct err *err)
 {
     yyjson_val *command = json_get(c->spec, "command"), *args = json_get(c->spec, "args");
+    int r = put_expanded(c, e, doc, argv, command, err);
 
-    put_expanded(e, doc, argv, command);
-    put_expanded(e, doc, argv, args);
+    if (r == 0)
+        r = put_expanded(c, e, doc, argv, args, err);
     if (json_is_empty(command) && json_is_empty(args))
         yyjson_mut_arr_add_strcpy(doc, argv, "/bin/bash");
+    return r;
 }
 
-static void put_env(const struct env *e, yyjson_mut_doc *doc, yyjson_mut_val *arr)
+static int put_env(const struct ctr *c, const struct env *e, yyjson_mut_doc *doc,
+                   yyjson_mut_val *arr, struct err *err)
 {
     for (size_t i = 0; i < e->vars.n; i++) {
         autofree char *line = xasprintf("%s=%s", e->vars.v[i].name, e->vars.v[i].value);
-        yyjson_mut_arr_add_strcpy(doc, arr, line);
+        int r = put_text(c, doc, arr, line, err);
+        if (r < 0)
+            return r;
     }
+    return 0;
 }
 
 static int build_env(const struct ctr *c, struct env *e, struct err *err)
@@ -426,9 +451,12 @@ int pod_write_spec(struct pod *p, struct ctr *c, struct err *err)
         r = build_env(c, &e, err);
     if (r < 0)
         return r;
-    put_command(c, &e, doc, json_put_arr(doc, obj, "argv"));
-    put_env(&e, doc, json_put_arr(doc, obj, "env"));
-    json_put_str(doc, obj, "cwd", json_get_str(c->spec, "workingDir", p->host->namespaces ? HOME_DIR : "/"));
+    r = put_command(c, &e, doc, json_put_arr(doc, obj, "argv"), err);
+    if (r == 0)
+        r = put_env(c, &e, doc, json_put_arr(doc, obj, "env"), err);
+    if (r < 0)
+        return r;
+    json_put_str(doc, obj, "cwd", json_get_str(c->spec, "workingDir", env_get(&e, "HOME")));
     json_put_str(doc, obj, "log", log);
     json_put_str(doc, obj, "image", c->image_path);
     yyjson_mut_val *mounts = json_put_arr(doc, obj, "mounts");

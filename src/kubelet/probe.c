@@ -1,6 +1,7 @@
 #include "kubelet/probe.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "kubelet/fallback.h"
 #include "kubelet/pod.h"
 
 #include <errno.h>
@@ -185,6 +186,24 @@ static void try_exec(struct probe *p, yyjson_val *command)
 
 /* ---- HTTP and TCP ---- */
 
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.0.", 6) == 0;
+}
+
+/* Where a host and port of the probe are: without namespaces the pod's loopback is its address. */
+static const char *real_host(const struct probe *p, const char *host)
+{
+    const struct pod *pod = p->ctr->pod;
+    return !*host || (!pod->host->namespaces && is_loopback(host)) ? pod->ip : host;
+}
+
+static unsigned real_port(const struct probe *p, unsigned port)
+{
+    const struct pod *pod = p->ctr->pod;
+    return pod->host->namespaces ? port : fallback_port(pod->ip, port);
+}
+
 static void try_wget(struct probe *p);
 
 static void http_done(void *ctx, bool ok, const char *output)
@@ -206,9 +225,9 @@ static void try_wget(struct probe *p)
         .ctr = p->ctr,
         .in_pod = true,
         .scheme = "http",
-        .host = w->host,
+        .host = real_host(p, w->host),
         .path = w->path,
-        .port = w->port,
+        .port = real_port(p, w->port),
         .word = w->word,
         .timeout_ms = MIN(w->timeout_ms, (unsigned)(p->timeout_ns / 1000000)),
         .done = http_done,
@@ -223,12 +242,12 @@ static void try_http(struct probe *p, yyjson_val *get, yyjson_val *tcp)
 
     p->http = http_check_start(&(struct http_check_opts){
         .ctr = p->ctr,
-        .in_pod = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0,
+        .in_pod = is_loopback(host),
         .scheme = json_get_str(get, "scheme", "HTTP"),
-        .host = *host ? host : p->ctr->pod->ip,
+        .host = real_host(p, host),
         .path = get ? json_get_str(get, "path", "/") : NULL,
         .headers = json_get(get, "httpHeaders"),
-        .port = probe_port(p->ctr->spec, json_get(from, "port")),
+        .port = real_port(p, probe_port(p->ctr->spec, json_get(from, "port"))),
         .timeout_ms = (unsigned)(p->timeout_ns / 1000000),
         .done = http_done,
         .ctx = p,

@@ -28,8 +28,6 @@ struct services {
     struct kube_watch *watch_services, *watch_slices;
     struct map ports; /* "IP:PORT" → struct port */
     uv_timer_t later;
-    int handles;
-    bool told;
 };
 
 /* ---- endpoints ---- */
@@ -320,10 +318,8 @@ static void settle(uv_timer_t *t)
             port_free(p);
         }
     }
-    if (!s->told && services_synced(s)) {
-        s->told = true;
-        s->o.synced(s->o.ctx);
-    }
+    if (services_synced(s))
+        s->o.changed(s->o.ctx);
 }
 
 /* ---- life ---- */

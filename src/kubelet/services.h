@@ -17,7 +17,7 @@ struct services_opts {
     const char *reach;    /* path of reach.sock; NULL: no namespaces, names and variables only */
     const char *api_host; /* the API server's address and port on the machine */
     unsigned api_port;
-    void (*synced)(void *ctx); /* the first lists are complete */
+    void (*changed)(void *ctx); /* the first lists are complete, and each change after them */
     void *ctx;
 };
 
