@@ -173,7 +173,7 @@ static void find_uv(struct pull *p)
         return;
     }
     int lock autoclose = image_lock(lock_path, NULL);
-    if (access(uv, X_OK) < 0) {
+    if (lock >= 0 && access(uv, X_OK) < 0) {
         autofree char *pip = xasprintf("%s/bin/python", home);
         const char *const venv[] = {p->python, "-m", "venv", home, NULL};
         const char *const install[] = {pip, "-m", "pip", "install", "-q", "uv", NULL};
