@@ -211,15 +211,15 @@ TEST(signals_reach_the_payload_and_kill_ends_everything)
     if (!lab_up(&l, false))
         return;
     lab_pod(&l, "aaaa-3", "10.244.0.5");
-    autofree char *a = start(&l, 0, "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.05; done");
+    autofree unused char *a = start(&l, 0, "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.05; done");
     autofree char *b = shim_ask(&l, "{\"op\":\"signal\",\"container\":\"c\",\"signal\":15}", 0, 0);
     CHECK_STR(b, "{}");
     struct json *doc autojson = wait_exit(&l, 0);
     /* The shell may not have set its trap yet: then the signal's default ends it. */
     int64_t code = json_int_at(json_root(doc), "exitCode", -1);
     CHECK(code == 3 || code == 143);
-    autofree char *c = start(&l, 1, "sleep 1000 & sleep 1000 & trap '' TERM; wait; sleep 1000");
-    autofree char *d = shim_ask(&l, "{\"op\":\"kill\",\"container\":\"c\"}", 0, 0);
+    autofree unused char *c = start(&l, 1, "sleep 1000 & sleep 1000 & trap '' TERM; wait; sleep 1000");
+    autofree unused char *d = shim_ask(&l, "{\"op\":\"kill\",\"container\":\"c\"}", 0, 0);
     struct json *doc2 autojson = wait_exit(&l, 1);
     CHECK_INT(json_int_at(json_root(doc2), "exitCode", -1), 137);
     lab_stop_pod(&l);
@@ -235,7 +235,7 @@ TEST(exec_runs_in_the_container)
     if (!lab_up(&l, false))
         return;
     lab_pod(&l, "aaaa-4", "10.244.0.5");
-    autofree char *a = start(&l, 0, "echo secret > /tmp/word; exec sleep 1000");
+    autofree unused char *a = start(&l, 0, "echo secret > /tmp/word; exec sleep 1000");
     int null autoclose = open("/dev/null", O_RDWR);
     CHECK(pipe(pipes) == 0);
     autofree char *b = shim_ask(&l,
@@ -273,7 +273,7 @@ TEST(pods_are_reached_and_reach_out)
     int service autoclose = reach_listen(l.reach, "10.96.0.1", 443, &err);
     CHECK_OK(service, &err);
     lab_pod(&l, "aaaa-5", "10.244.0.9");
-    autofree char *a = start(&l, 0, "exec python3 -c 'import socket; s=socket.create_server((chr(48)"
+    autofree unused char *a = start(&l, 0, "exec python3 -c 'import socket; s=socket.create_server((chr(48)"
                                     "+chr(46)+chr(48),8000)); c=socket.create_connection((\\\"10.96.0.1\\\","
                                     "443)); s.accept()'");
     struct pollfd p = {.fd = service, .events = POLLIN};
@@ -307,7 +307,7 @@ TEST(volumes_appear_where_nothing_was)
                mounts);
     autofree char *a = shim_ask(&l, "{\"op\":\"start\",\"container\":\"c\",\"attempt\":0}", 0, 0);
     CHECK_STR(a, "{}");
-    struct json *doc autojson = wait_exit(&l, 0);
+    unused struct json *doc autojson = wait_exit(&l, 0);
     autofree char *log = read_all(&l, "logs/c/0.log");
     const char *at = log;
     for (int i = 0; i < 3; i++)
@@ -325,7 +325,7 @@ TEST(a_killed_shim_leaves_nothing)
     if (!lab_up(&l, false))
         return;
     lab_pod(&l, "aaaa-7", "10.244.0.5");
-    autofree char *a = start(&l, 0, "sleep 4242 & sleep 4242");
+    autofree unused char *a = start(&l, 0, "sleep 4242 & sleep 4242");
     kill(l.shim, SIGKILL);
     while (proc_start_time(l.shim))
         usleep(1000); /* the node process reaps it: there is no other sign of its end here */
@@ -340,7 +340,7 @@ TEST(without_namespaces_containers_still_run_and_end)
 
     CHECK(lab_up(&l, true));
     lab_pod(&l, "aaaa-8", "127.0.0.1");
-    autofree char *a = start(&l, 0, "(setsid sleep 4243 &) ; echo out; exit 4");
+    autofree unused char *a = start(&l, 0, "(setsid sleep 4243 &) ; echo out; exit 4");
     struct json *doc autojson = wait_exit(&l, 0);
     CHECK_INT(json_int_at(json_root(doc), "exitCode", -1), 4);
     lab_stop_pod(&l);
