@@ -13,7 +13,8 @@ struct lease {
     struct json *seen;  /* the Lease as last read or answered; NULL: none yet */
     char *holder;       /* its holder when last told */
     int64_t seen_ns;    /* when it last changed, by our clock */
-    int64_t renewed_ns; /* our last success */
+    int64_t sent_ns;    /* when the write under way was sent */
+    int64_t renewed_ns; /* when our last success was sent: others count from later on */
     bool held, stopping, freed;
     bool release; /* once stopped */
     void (*stopped)(void *ctx);
@@ -87,7 +88,7 @@ static void won(struct lease *l)
     bool first = !l->held;
 
     l->held = true;
-    l->renewed_ns = clock_mono_ns();
+    l->renewed_ns = l->sent_ns;
     again(l, l->opts.retry_ns);
     if (first && l->opts.on_started)
         l->opts.on_started(l->opts.ctx);
@@ -185,6 +186,7 @@ static void write_lease(struct lease *l, bool release)
     struct buf body cleanup(buf_done) = BUF_INIT;
 
     json_mut_write(&body, body_of(l, doc, release));
+    l->sent_ns = clock_mono_ns();
     l->request = kube_call(l->k, &(struct kube_call){
                                      .verb = l->seen ? KUBE_UPDATE : KUBE_CREATE,
                                      .gvr = &gvr_leases,
