@@ -1,4 +1,5 @@
 """What scenarios share: a folder of their own, manta's processes, kubectl, and waiting for a condition."""
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -90,11 +91,36 @@ class Scenario(unittest.TestCase):
         return json.loads(self.kubectl("get", *args, "-o", "json").stdout)
 
 
+def side_by_side(at_once):
+    """Class decorator: the class's tests start together, so many at a time, for they mostly wait; each in an
+    instance of its own. They are told apart in the report as usual."""
+    def wrap(cls):
+        names = [n for n in dir(cls) if n.startswith("test_")]
+        bodies, futures = {n: getattr(cls, n) for n in names}, {}
+
+        def play(name):
+            case = cls(name)
+            try:
+                bodies[name](case)
+            finally:
+                case.doCleanups()
+
+        def outcome(name):
+            if not futures:
+                pool = concurrent.futures.ThreadPoolExecutor(at_once)
+                futures.update({n: pool.submit(play, n) for n in names})
+            futures[name].result()
+        for each in names:
+            setattr(cls, each, lambda self, name=each: outcome(name))
+        return cls
+    return wrap
+
+
 def main():
     """unittest.main with the closing line that ./check counts."""
     program = unittest.main(exit=False, verbosity=2, argv=[sys.argv[0], *sys.argv[1:]])
     result = program.result
-    bad = len(result.failures) + len(result.errors)
+    bad = len({getattr(case, "test_case", case) for case, _ in result.failures + result.errors})
     for case, reason in result.skipped:
         print("SKIP %s: %s" % (case, reason))
     print("%d passed, %d failed" % (result.testsRun - bad - len(result.skipped), bad))
