@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "kube/queue.h"
 #include "operator/metrics.h"
+#include "operator/quarantine.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -130,25 +131,60 @@ static void on_wait(void *ctx, int places)
     queue_lend(r->c->queue, places);
 }
 
-/* An object that killed its workers: it is told once, and left alone until it changes. */
-static bool is_quarantined(struct controller *c, const char *ns, const char *name)
+/* An object that killed its workers: that is told, and it is left alone until it changes. */
+static void tell_quarantine(struct controller *c, yyjson_val *object)
+{
+    const struct planner *planner = c->row->planner;
+
+    log_error("quarantined: planning it crashed the operator twice; change its spec to try again",
+              "controller", planner->controller, "namespace", meta_namespace(object), "name",
+              meta_name(object), NULL);
+    recorder_emit(c->all->a->recorder, &(struct event){.controller = planner->controller,
+                                                       .warning = true,
+                                                       .reason = QUARANTINED,
+                                                       .action = "Reconcile",
+                                                       .note = QUARANTINE_TEXT,
+                                                       .regarding = object});
+    if (quarantine_can_show(planner->kind) && !quarantine_shown(planner->kind, object))
+        quarantine_show(c->all->a, planner->kind, object, true, NULL, NULL);
+}
+
+static void on_released(void *ctx, bool ok)
+{
+    struct running *r = ctx;
+
+    queue_done(r->c->queue, r->key, ok ? QUEUE_AGAIN : QUEUE_RETRY, 0);
+    free(r->key);
+    free(r);
+}
+
+static struct running *running_new(struct controller *c, const char *key)
+{
+    struct running *r = xnew(struct running);
+
+    r->c = c;
+    r->key = xstrdup(key);
+    r->started = clock_mono_ns();
+    return r;
+}
+
+/* True when the key's turn is over, or goes on once the status no longer speaks of a quarantine. */
+static bool is_held(struct controller *c, const char *key, const char *ns, const char *name)
 {
     struct world w = observe_world(c->all->a->observe);
-    yyjson_val *object = w.get(w.ctx, c->row->planner->kind, ns, name);
+    enum ray_kind kind = c->row->planner->kind;
+    yyjson_val *object = w.get(w.ctx, kind, ns, name);
 
-    if (!object || !guard_quarantined(c->all->a->guard, meta_uid(object), meta_generation(object)))
+    if (!object)
         return false;
-    log_error("quarantined: planning it crashed the operator twice; change its spec to try again",
-              "controller", c->row->planner->controller, "namespace", ns, "name", name, NULL);
-    recorder_emit(c->all->a->recorder,
-                  &(struct event){.controller = c->row->planner->controller,
-                                  .warning = true,
-                                  .reason = "Quarantined",
-                                  .action = "Reconcile",
-                                  .note =
-                                      "planning this object crashed the operator twice; it is left "
-                                      "alone until its spec changes",
-                                  .regarding = object});
+    if (guard_quarantined(c->all->a->guard, meta_uid(object), meta_generation(object))) {
+        tell_quarantine(c, object);
+        queue_done(c->queue, key, QUEUE_FORGET, 0);
+        return true;
+    }
+    if (!quarantine_shown(kind, object))
+        return false;
+    quarantine_show(c->all->a, kind, object, false, on_released, running_new(c, key));
     return true;
 }
 
@@ -159,14 +195,9 @@ static void on_run(void *ctx, const char *key)
     autofree char *ns = xstrndup(key, (size_t)(slash - key));
     struct running *r;
 
-    if (is_quarantined(c, ns, slash + 1)) {
-        queue_done(c->queue, key, QUEUE_FORGET, 0);
+    if (is_held(c, key, ns, slash + 1))
         return;
-    }
-    r = xnew(struct running);
-    r->c = c;
-    r->key = xstrdup(key);
-    r->started = clock_mono_ns();
+    r = running_new(c, key);
     metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(c->queue), metric_name(c));
     act_run(c->all->a, c->row->planner, ns, slash + 1,
             &(struct act_watcher){.on_end = on_end, .on_wait = on_wait, .ctx = r});

@@ -52,11 +52,11 @@ class Poison(unittest.TestCase):
 
     def test_healed_by_a_change_of_its_spec(self):
         ns, operator = self.serves_others("poison-abort", 3)
-        # self.assert_condition(ns, "poison-abort", "True")
+        self.assert_condition(ns, "poison-abort", "True")
         ns.patch("RayCluster", "poison-abort", {"spec": {"rayVersion": "healed"}})
         ns.until("it is ready", lambda: ns.status("RayCluster", "poison-abort", "state") == "ready", 30)
         self.assertEqual(self.crashes(operator), 2)
-        # self.assert_condition(ns, "poison-abort", None)
+        self.assert_condition(ns, "poison-abort", None)
 
     def assert_condition(self, ns, name, status):
         def check():
