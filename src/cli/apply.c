@@ -79,6 +79,7 @@ static int patch_live(struct kube *k, const struct kube_call *get, yyjson_val *l
         forget(doc, patch, json_root(old));
     json_mut_write(&body, patch);
     call.verb = KUBE_PATCH;
+    call.query = STRICT;
     call.content_type = KUBE_MERGE_PATCH;
     call.body = buf_slice(&body);
     int code = kube_do(k, &call, &answer, err);
@@ -101,6 +102,7 @@ static int create(struct kube *k, const struct kube_call *get, yyjson_val *objec
 
     json_mut_write(&body, remembering(doc, object));
     call.verb = KUBE_CREATE;
+    call.query = STRICT;
     call.name = NULL;
     call.body = buf_slice(&body);
     int code = kube_do(k, &call, &answer, err);

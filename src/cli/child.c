@@ -23,6 +23,7 @@ struct child {
     unsigned wait_ms;
     int64_t started;
     void (*on_crash)(void *ctx, const char *name, int code, int signal);
+    void (*on_restart)(void *ctx);
     void (*on_stopped)(void *ctx);
     void *ctx, *stopped_ctx;
 };
@@ -79,6 +80,8 @@ static void try_again(uv_timer_t *t)
     if (launch(c, &err) < 0) {
         c->wait_ms = LONGEST_WAIT_MS;
         uv_timer_start(&c->timer, try_again, c->wait_ms, 0);
+    } else if (c->on_restart) {
+        c->on_restart(c->ctx);
     }
 }
 
@@ -170,6 +173,7 @@ int child_start(uv_loop_t *loop, const struct child_opts *o, struct child **ret,
     c->own_session = o->own_session;
     c->pass_fd = o->pass_fd;
     c->on_crash = o->on_crash;
+    c->on_restart = o->on_restart;
     c->ctx = o->ctx;
     c->wait_ms = FIRST_WAIT_MS;
     uv_timer_init(loop, &c->timer);

@@ -19,6 +19,7 @@ struct child_opts {
     int pass_fd;       /* becomes descriptor 3 of the first start only; -1: none */
     /* It ended without having been asked to; it is about to be started again. May be NULL. */
     void (*on_crash)(void *ctx, const char *name, int code, int signal);
+    void (*on_restart)(void *ctx); /* it runs again, under another number. May be NULL. */
     void *ctx;
 };
 

@@ -84,7 +84,7 @@ static pid_t user(const char *path, const char *word, bool dies)
 static int play(const char *word, bool dies, struct door *d)
 {
     const char *path = in_dir("up.sock");
-    struct gate_events events = {on_down, on_empty, d};
+    struct gate_events events = {.on_down = on_down, .on_empty = on_empty, .ctx = d};
     uv_loop_t loop;
     struct err err;
     int status;
@@ -142,7 +142,7 @@ TEST(orphans_are_ended_and_strangers_spared)
         for (;;)
             pause();
     orphans_write(path, &(struct orphan){"child", ours}, 1);
-    CHECK_OK(orphans_end(path, 5000, &err), &err);
+    CHECK_OK(orphans_end(path, 5000, NULL, &err), &err);
     CHECK_INT(waitpid(ours, NULL, 0), ours);
     /* A process whose number is on file with another start time is a stranger. */
     pid_t other = fork();
@@ -152,7 +152,7 @@ TEST(orphans_are_ended_and_strangers_spared)
     autofree char *text = xasprintf("[{\"name\":\"x\",\"pid\":%d,\"start\":1}]", other);
     autofree char *file = xasprintf("%s/children.json", path);
     CHECK_OK(file_write(file, slice_of(text), 0600, &err), &err);
-    CHECK_OK(orphans_end(path, 100, &err), &err);
+    CHECK_OK(orphans_end(path, 100, NULL, &err), &err);
     CHECK_INT(waitpid(other, NULL, WNOHANG), 0);
     kill(other, SIGKILL);
     waitpid(other, NULL, 0);

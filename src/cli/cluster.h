@@ -34,6 +34,9 @@ struct manifests {
 int manifests_read(char **files, size_t n, struct manifests *ret, struct err *err);
 void manifests_done(struct manifests *m);
 
+/* Query of writes: a field that the type does not have is an error. */
+#define STRICT "fieldValidation=Strict"
+
 enum applied { APPLIED_CREATED, APPLIED_CONFIGURED, APPLIED_UNCHANGED };
 /* ret_object: what the server has now (the caller's reference); may be NULL. */
 int cluster_apply(struct kube *k, yyjson_val *object, const char *default_ns, enum applied *ret,

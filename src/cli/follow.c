@@ -20,6 +20,7 @@ struct follow {
     struct joblog *log;
     size_t step;
     bool quiet, ended;
+    bool over; /* says the RayJob */
     char ray_state[32];
 };
 
@@ -122,6 +123,26 @@ static const struct {
     {"workers", workers_ready},   {"job submitted", submitted},  {"job running", running},
 };
 
+static void end(struct follow *f, const char *state, const char *message)
+{
+    if (f->ended)
+        return;
+    f->ended = true;
+    f->o.on_end(f->o.ctx, state, message);
+}
+
+/* What trying again does not help. */
+static bool is_hopeless(const char *reason)
+{
+    static const char *const reasons[] = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName",
+                                          "ErrImageNeverPull"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+        if (!strcmp(reason, reasons[i]))
+            return true;
+    return false;
+}
+
 static void complain(struct follow *f)
 {
     for (struct map_item *i = map_next(&f->by_name, NULL); i; i = map_next(&f->by_name, i)) {
@@ -130,6 +151,10 @@ static void complain(struct follow *f)
             continue;
         autofree char *text = xasprintf("%s: %s%s%s", meta_name(json_root(i->value)), reason,
                                         *message ? ": " : "", message);
+        if (is_hopeless(reason)) {
+            end(f, reason, message);
+            return;
+        }
         if (!f->complaint || strcmp(text, f->complaint) != 0)
             timeline_note(f->o.timeline, "%s", text);
         free(f->complaint);
@@ -159,14 +184,6 @@ static void advance(struct follow *f)
 
 /* ---- the Ray job itself ---- */
 
-static void end(struct follow *f, const char *state, const char *message)
-{
-    if (f->ended)
-        return;
-    f->ended = true;
-    f->o.on_end(f->o.ctx, state, message);
-}
-
 static void on_log(void *ctx, struct slice text)
 {
     struct follow *f = ctx;
@@ -189,8 +206,15 @@ static void on_ray_state(void *ctx, const char *state, bool ended)
 
     snprintf(f->ray_state, sizeof f->ray_state, "%s", state);
     advance(f);
-    if (ended && (strcmp(state, "FAILED") != 0 || !may_retry(f)))
-        end(f, state, "");
+    if (ended && (f->over || strcmp(state, "FAILED") != 0 || !may_retry(f)))
+        end(f, state, f->over ? json_str_at(json_root(f->job), "status.message", "") : "");
+}
+
+static void on_anew(void *ctx)
+{
+    struct follow *f = ctx;
+
+    timeline_note(f->o.timeline, "the head was started again, and the job with it");
 }
 
 static void watch_log(struct follow *f)
@@ -210,6 +234,7 @@ static void watch_log(struct follow *f)
                                               .job_id = f->job_id,
                                               .on_log = on_log,
                                               .on_state = on_ray_state,
+                                              .on_anew = on_anew,
                                               .ctx = f});
 }
 
@@ -277,17 +302,21 @@ static void follow_cluster(struct follow *f, const char *name)
                                                              .ctx = f});
 }
 
+/* The RayJob says that it is over; with a log, the rest of that comes first. */
 static void on_job_end(struct follow *f, const char *deployment)
 {
+    static const char *const ends[] = {"SUCCEEDED", "FAILED", "STOPPED"};
     yyjson_val *status = json_get(json_root(f->job), "status");
-    const char *state = json_get_str(status, "jobStatus", "");
-    const char *reason = json_get_str(status, "reason", "");
+    const char *word = deployment;
 
-    if (!strcmp(deployment, "ValidationFailed") || !strcmp(deployment, "Failed"))
-        end(f, f->ray_state[0] && !strcmp(reason, "AppFailed") ? f->ray_state : deployment,
-            json_get_str(status, "message", ""));
-    else if (!f->log)
-        end(f, *state ? state : deployment, json_get_str(status, "message", ""));
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+        if (!strcmp(json_get_str(status, "jobStatus", ""), ends[i]))
+            word = ends[i];
+    f->over = true;
+    if (f->log)
+        joblog_finish(f->log, word);
+    else
+        end(f, word, json_get_str(status, "message", ""));
 }
 
 static void on_job(void *ctx, enum watch_event event, yyjson_val *obj)

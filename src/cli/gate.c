@@ -57,19 +57,40 @@ static void left(struct user *u)
         g->events.on_empty(g->events.ctx);
 }
 
-static void hear(struct user *u)
+/* False: the user is gone. */
+static bool hear(struct user *u)
 {
     struct gate *g = u->gate;
 
     if (!strncmp(u->line, "leave\n", 6)) {
         u->waiting = g->in_use == 1;
         left(u);
-        if (!u->waiting)
+        if (!u->waiting) {
             drop(u);
+            return false;
+        }
+    } else if (!strncmp(u->line, "stay\n", 5)) {
+        g->events.on_stay(g->events.ctx);
     } else if (!strncmp(u->line, "down\n", 5)) {
         u->waiting = true;
         g->events.on_down(g->events.ctx);
     }
+    return true;
+}
+
+/* Every whole line in turn; what is not whole waits for the rest. */
+static void hear_all(struct user *u)
+{
+    char *end;
+
+    while ((end = memchr(u->line, '\n', u->n))) {
+        if (!hear(u))
+            return;
+        u->n -= (size_t)(end + 1 - u->line);
+        memmove(u->line, end + 1, u->n + 1);
+    }
+    if (u->n == sizeof u->line - 1) /* nothing that anybody says is as long */
+        u->n = 0;
 }
 
 static void give_buffer(uv_handle_t *h, unused size_t size, uv_buf_t *out)
@@ -90,10 +111,7 @@ static void got_bytes(uv_stream_t *s, ssize_t n, unused const uv_buf_t *buf)
     }
     u->n += (size_t)n;
     u->line[u->n] = '\0';
-    if (strchr(u->line, '\n')) {
-        hear(u);
-        u->n = 0;
-    }
+    hear_all(u);
 }
 
 static void greet(struct user *u)
@@ -238,6 +256,11 @@ int gate_wait_ready(int fd, struct err *err)
     if (!strncmp(line, "failed ", 7))
         return err_set(err, ERR_INTERNAL, "%s", line + 7);
     return err_set(err, ERR_IO, "the instance ended while it was starting");
+}
+
+void gate_stay(int fd)
+{
+    (void)!send(fd, "stay\n", 5, MSG_NOSIGNAL);
 }
 
 int gate_say(int fd, const char *word, struct err *err)

@@ -5,6 +5,7 @@
  *     up → user     "ready\n" once everything runs, or "failed TEXT\n"
  *     user → up     "leave\n"  I am done: the connection is closed when all is settled, which for
  *                              the last user of an instance that `manta run` started means stopped
+ *                   "stay\n"   last, though `manta run` started the instance
  *                   "down\n"   stop the instance; the connection is closed when it is gone
  */
 #ifndef MANTA_CLI_GATE_H
@@ -19,6 +20,7 @@ struct gate;
 struct gate_events {
     void (*on_down)(void *ctx); /* somebody asked to stop */
     void (*on_empty)(void *ctx); /* the last user left; not called before the first came */
+    void (*on_stay)(void *ctx);  /* somebody wants it to outlast its users */
     void *ctx;
 };
 
@@ -35,6 +37,8 @@ void gate_free(struct gate *g);
 /* A connection, or ERR_NOT_FOUND when nobody listens. */
 int gate_connect(const char *path, struct err *err);
 int gate_wait_ready(int fd, struct err *err);
+/* Says "stay"; does not wait. */
+void gate_stay(int fd);
 /* Sends word ("leave" or "down") and waits until the other side closes. */
 int gate_say(int fd, const char *word, struct err *err);
 

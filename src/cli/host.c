@@ -36,7 +36,7 @@ struct host {
     uv_signal_t term, interrupt;
     uv_fs_event_t files;
     uv_timer_t limit;
-    bool ephemeral, stopping, stopped, up;
+    bool ephemeral, stopping, stopped, up; /* ephemeral: until the last user has left */
     unsigned crashes; /* before everything was up */
 };
 
@@ -51,6 +51,11 @@ static void note_children(struct host *h)
         if (child_pid(h->parts[k]))
             list[n++] = (struct orphan){part_names[k], child_pid(h->parts[k])};
     orphans_write(h->i.dir, list, n);
+}
+
+static void on_restart(void *ctx)
+{
+    note_children(ctx);
 }
 
 static void on_crash(void *ctx, const char *name, int code, int signal)
@@ -75,6 +80,7 @@ static int start_part(struct host *h, enum part part, char **argv, const char *e
                            .own_session = true,
                            .pass_fd = -1,
                            .on_crash = on_crash,
+                           .on_restart = on_restart,
                            .ctx = h};
     int code = child_start(&h->loop, &o, &h->parts[part], err);
 
@@ -294,6 +300,15 @@ static void on_empty(void *ctx)
         stop(h);
 }
 
+/* Somebody wants the instance to outlast its users. */
+static void on_stay(void *ctx)
+{
+    struct host *h = ctx;
+
+    h->ephemeral = false;
+    unlink(h->i.ephemeral);
+}
+
 static void listen_for_signals(struct host *h)
 {
     uv_signal_init(&h->loop, &h->term);
@@ -319,7 +334,7 @@ static void close_everything(struct host *h)
 
 static int host_run(struct host *h)
 {
-    struct gate_events events = {on_down, on_empty, h};
+    struct gate_events events = {on_down, on_empty, on_stay, h};
     struct err err = {0};
 
     uv_loop_init(&h->loop);
@@ -347,11 +362,31 @@ static int host_run(struct host *h)
         uv_run(&h->loop, UV_RUN_DEFAULT);
     kubelet_purge(h->i.kubelet, NULL);
     orphans_write(h->i.dir, NULL, 0);
-    if (h->ephemeral)
+    if (access(h->i.ephemeral, F_OK) == 0)
         file_remove_tree(h->i.dir, NULL);
     gate_free(h->gate);
     close_everything(h);
     return code < 0;
+}
+
+/* Only what `manta run` made from nothing is ephemeral: objects of an earlier `manta up` stay. */
+static int mark_ephemeral(const struct instance *i, struct err *err)
+{
+    return access(i->apiserver, F_OK) ? file_write(i->ephemeral, SLICE(""), 0600, err) : 0;
+}
+
+/* The instance is this process' alone, and what a killed predecessor left of it is ended but for the pods. */
+static int take_instance(struct host *h, int *ret_lock, struct err *err)
+{
+    int code = *ret_lock = instance_lock(h->i.host_lock, err);
+
+    if (code >= 0)
+        code = instance_make(&h->i, err);
+    if (code >= 0)
+        code = orphans_end(h->i.dir, STOP_MS, part_names[PART_KUBELET], err);
+    if (code >= 0 && h->ephemeral)
+        code = mark_ephemeral(&h->i, err);
+    return code;
 }
 
 int verb_host(int argc, char **argv)
@@ -370,9 +405,7 @@ int verb_host(int argc, char **argv)
 
     if (n < 0)
         return flags_exit(n);
-    if (instance_open(&h.i, name, true, &err) < 0 ||
-        (lock = instance_lock(h.i.host_lock, &err)) < 0 || instance_make(&h.i, &err) < 0 ||
-        host_clean_up(&h.i, false, &err) < 0) {
+    if (instance_open(&h.i, name, true, &err) < 0 || take_instance(&h, &lock, &err) < 0) {
         fprintf(stderr, "manta host: %s\n", err.msg);
         return 1;
     }

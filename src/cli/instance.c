@@ -34,6 +34,7 @@ int instance_open(struct instance *i, const char *name, bool create, struct err 
     i->lock = xasprintf("%s/.%s.start", root, name);
     i->host_lock = xasprintf("%s/.%s.host", root, name);
     i->kubeconfig = xasprintf("%s/kubeconfig", i->dir);
+    i->ephemeral = xasprintf("%s/ephemeral", i->dir);
     i->logs = xasprintf("%s/logs", i->dir);
     i->apiserver = xasprintf("%s/apiserver", i->dir);
     i->kubelet = xasprintf("%s/kubelet", i->dir);
@@ -48,7 +49,7 @@ int instance_make(const struct instance *i, struct err *err)
 void instance_done(struct instance *i)
 {
     char **owned[] = {&i->name,      &i->dir,        &i->context, &i->sock,      &i->lock,
-                      &i->host_lock, &i->kubeconfig, &i->logs,    &i->apiserver, &i->kubelet};
+                      &i->host_lock, &i->kubeconfig, &i->ephemeral, &i->logs, &i->apiserver, &i->kubelet};
 
     for (size_t k = 0; k < ARRAY_SIZE(owned); k++)
         free(*owned[k]);

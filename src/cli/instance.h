@@ -4,6 +4,7 @@
  *   $XDG_STATE_HOME/manta/NAME/       mode 0700 (~/.local/state when the variable is unset)
  *       up.sock      the gate: who holds a connection uses the instance (cli/gate.h)
  *       kubeconfig   of this instance alone; the context manta-NAME goes into the user's, too
+ *       ephemeral    there when nothing shall stay of this instance: manta run made it
  *       apiserver/   kubelet/   logs/
  *
  * Beside it, never removed: .NAME.start, locked while a host is being found or started, and
@@ -16,7 +17,7 @@
 
 struct instance {
     char *name, *dir, *context;
-    char *sock, *lock, *host_lock, *kubeconfig, *logs, *apiserver, *kubelet;
+    char *sock, *lock, *host_lock, *kubeconfig, *ephemeral, *logs, *apiserver, *kubelet;
 };
 
 /* name must be a DNS label. The folder is made when create is set. */

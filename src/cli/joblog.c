@@ -21,6 +21,7 @@ struct joblog {
     uint64_t printed; /* bytes of the log handed on */
     uint64_t skip;    /* bytes of the present tail that were handed on before */
     char state[32];
+    int64_t started; /* by Ray's clock, in ms; 0: not known */
     bool tail_ended; /* closed by Ray after the whole log */
     bool freed;
 };
@@ -107,6 +108,37 @@ static void on_whole_log(unused struct http_call *call, const struct http_result
     l->o.on_state(l->o.ctx, l->state, true);
 }
 
+/* A head that is started again knows no job; the operator submits it once more, by the same name. */
+static void begin_anew(struct joblog *l)
+{
+    l->printed = 0;
+    l->tail_ended = false;
+    if (l->tail)
+        ws_cut(l->tail);
+    l->tail = NULL;
+    l->o.on_anew(l->o.ctx);
+}
+
+static void see_start(struct joblog *l, int64_t started)
+{
+    if (l->started && started && started != l->started)
+        begin_anew(l);
+    l->started = started ? started : l->started;
+}
+
+static void finish(struct joblog *l, const char *state)
+{
+    snprintf(l->state, sizeof l->state, "%s", state);
+    uv_timer_stop(&l->timer);
+    l->fetching = get(l, "/logs", LOG_MAX, on_whole_log);
+}
+
+void joblog_finish(struct joblog *l, const char *state)
+{
+    if (!l->fetching)
+        finish(l, state);
+}
+
 static void on_answer(unused struct http_call *call, const struct http_result *r, void *ctx)
 {
     struct joblog *l = ctx;
@@ -114,19 +146,19 @@ static void on_answer(unused struct http_call *call, const struct http_result *r
     const char *state;
 
     l->asking = NULL;
-    if (l->freed || r->outcome != HTTP_CALL_DONE || r->status != 200 ||
+    if (l->freed || l->fetching || r->outcome != HTTP_CALL_DONE || r->status != 200 ||
         json_parse(r->body, &j, NULL) < 0)
         return;
+    see_start(l, json_int_at(json_root(j), "start_time", 0));
     state = json_get_str(json_root(j), "status", "");
     if (!*state || !strcmp(state, l->state))
         return;
-    snprintf(l->state, sizeof l->state, "%s", state);
     if (ended(state)) {
-        uv_timer_stop(&l->timer);
-        l->fetching = get(l, "/logs", LOG_MAX, on_whole_log);
-    } else {
-        l->o.on_state(l->o.ctx, state, false);
+        finish(l, state);
+        return;
     }
+    snprintf(l->state, sizeof l->state, "%s", state);
+    l->o.on_state(l->o.ctx, state, false);
 }
 
 static void on_timer(uv_timer_t *t)

@@ -21,10 +21,15 @@ struct joblog_opts {
     void (*on_log)(void *ctx, struct slice text); /* in order, each byte once */
     /* Ray's word for the job, whenever it changes; for an end, after the whole log. */
     void (*on_state)(void *ctx, const char *state, bool ended);
+    /* The head lost the job, and it runs again from its beginning: so does the log. */
+    void (*on_anew)(void *ctx);
     void *ctx;
 };
 
 struct joblog *joblog_new(const struct joblog_opts *o); /* strings are copied */
+/* The RayJob has ended as `state`, whatever Ray still says: fetches what it can of the rest of the log,
+ * then on_state with `ended`. */
+void joblog_finish(struct joblog *l, const char *state);
 void joblog_free(struct joblog *l); /* no callback after it; the loop must run for handles to close */
 
 #endif

@@ -20,11 +20,11 @@
 int host_clean_up(const struct instance *i, bool purge, struct err *err)
 {
     autofree char *path = kube_config_default_file();
-    int code = orphans_end(i->dir, ORPHAN_WAIT_MS, err);
+    int code = orphans_end(i->dir, ORPHAN_WAIT_MS, NULL, err);
 
-    if (code == 0 && purge)
+    if (code == 0)
         code = kubelet_purge(i->kubelet, err);
-    if (code == 0 && purge)
+    if (code == 0)
         code = kube_config_remove(path, i->context, err);
     return code == 0 && purge ? file_remove_tree(i->dir, err) : code;
 }

@@ -57,21 +57,21 @@ void orphans_write(const char *dir, const struct orphan *list, size_t n)
     file_write(path, buf_slice(&text), 0600, NULL);
 }
 
-static void end_process(int pid, int64_t start, int wait_ms)
+static void end_process(int pid, int64_t start, int signal_number, int wait_ms)
 {
     int fd autoclose = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     if (fd < 0 || start_time(pid) != start)
         return;
-    syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+    syscall(SYS_pidfd_send_signal, fd, signal_number, NULL, 0);
     if (poll(&p, 1, wait_ms) == 0) {
         syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
         poll(&p, 1, -1);
     }
 }
 
-int orphans_end(const char *dir, int wait_ms, struct err *err)
+int orphans_end(const char *dir, int wait_ms, const char *abruptly, struct err *err)
 {
     struct buf text cleanup(buf_done) = BUF_LIMIT(1 << 16);
     autofree char *path = list_path(dir);
@@ -84,8 +84,11 @@ int orphans_end(const char *dir, int wait_ms, struct err *err)
         code = json_parse(buf_slice(&text), &j, err);
     if (code < 0)
         return err_wrap(err, "%s", path);
-    json_each (json_root(j), o, i, n)
-        end_process((int)json_int_at(o, "pid", 0), json_int_at(o, "start", 0), wait_ms);
+    json_each (json_root(j), o, i, n) {
+        bool at_once = abruptly && !strcmp(json_get_str(o, "name", ""), abruptly);
+        end_process((int)json_int_at(o, "pid", 0), json_int_at(o, "start", 0),
+                    at_once ? SIGKILL : SIGTERM, wait_ms);
+    }
     unlink(path);
     return 0;
 }

@@ -14,7 +14,10 @@ struct orphan {
 
 /* Replaces DIR/children.json; n 0 removes it. */
 void orphans_write(const char *dir, const struct orphan *list, size_t n);
-/* SIGTERM to those that still run, SIGKILL after wait_ms; returns when they are gone. */
-int orphans_end(const char *dir, int wait_ms, struct err *err);
+/*
+ * SIGTERM to those that still run, SIGKILL after wait_ms; returns when they are gone. The one named
+ * `abruptly` (may be NULL) gets SIGKILL at once: it shall not tidy up what its successor takes over.
+ */
+int orphans_end(const char *dir, int wait_ms, const char *abruptly, struct err *err);
 
 #endif

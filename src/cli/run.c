@@ -61,6 +61,14 @@ static void on_gone(void *ctx)
     finish(r, r->stopping ? 130 : 1);
 }
 
+static void on_down(void *ctx, const char *why)
+{
+    struct run *r = ctx;
+
+    timeline_note(&r->timeline, "%s", why);
+    finish(r, r->stopping ? 130 : 1);
+}
+
 static void on_deleted(void *ctx, int code, unused struct json *answer, struct err *err)
 {
     struct run *r = ctx;
@@ -137,7 +145,7 @@ static int create_named(struct run *r, yyjson_val *job, const char *name, struct
     json_put_str(doc, metadata, "namespace", r->ns);
     json_mut_write(&body, copy);
     struct kube_call call = {
-        .verb = KUBE_CREATE, .gvr = &gvr_rayjobs, .ns = r->ns, .body = buf_slice(&body)};
+        .verb = KUBE_CREATE, .gvr = &gvr_rayjobs, .ns = r->ns, .query = STRICT, .body = buf_slice(&body)};
     int code = kube_do(r->session.kube, &call, &answer, err);
     if (code == 0)
         r->name = xstrdup(name);
@@ -184,6 +192,7 @@ static void follow_to_the_end(struct run *r)
 {
     r->reach = xasprintf("%s/%s", r->session.i.kubelet, REACH_SOCKET);
     catch_signals(r);
+    session_guard(&r->session, on_down, r);
     r->follow = follow_new(&(struct follow_opts){.kube = r->session.kube,
                                                  .ns = r->ns,
                                                  .name = r->name,

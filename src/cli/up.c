@@ -93,6 +93,14 @@ static void on_signal(uv_signal_t *s, unused int number)
     uv_stop(s->loop);
 }
 
+static void on_down(void *ctx, const char *why)
+{
+    struct up *u = ctx;
+
+    timeline_note(&u->timeline, "%s", why);
+    uv_stop(&u->session.loop);
+}
+
 static void catch_signals(struct up *u)
 {
     uv_signal_init(&u->session.loop, &u->interrupt);
@@ -108,6 +116,7 @@ static void stay(struct up *u)
     struct kube_watch *watches[ARRAY_SIZE(kinds)];
 
     catch_signals(u);
+    session_guard(&u->session, on_down, u);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
         watches[i] = kube_watch_new(
             u->session.kube,
