@@ -23,6 +23,7 @@ struct joblog {
     char state[32];
     int64_t started; /* by Ray's clock, in ms; 0: not known */
     bool tail_ended; /* closed by Ray after the whole log */
+    unsigned holds;
     bool freed;
 };
 
@@ -63,22 +64,40 @@ static struct http_call *get(struct joblog *l, const char *what, size_t limit,
                                                               .ctx = l});
 }
 
-static void on_tail(unused struct ws *ws, unused enum ws_kind kind, struct slice data, void *ctx)
+/* What closes from the loop (the timer, tails) holds the struct until then. */
+static void let_go(struct joblog *l)
+{
+    if (--l->holds)
+        return;
+    free(l->reach);
+    free(l->ip);
+    free(l->job_id);
+    free(l->authorization);
+    free(l);
+}
+
+static void on_tail(struct ws *ws, unused enum ws_kind kind, struct slice data, void *ctx)
 {
     struct joblog *l = ctx;
+
+    if (ws != l->tail)
+        return; /* one that was given up */
     uint64_t at = l->skip;
 
     l->skip += data.n;
     hand_on(l, data, at);
 }
 
-static void on_tail_close(unused struct ws *ws, int code, unused struct slice reason,
+static void on_tail_close(struct ws *ws, int code, unused struct slice reason,
                           unused int status, void *ctx)
 {
     struct joblog *l = ctx;
 
-    l->tail = NULL;
-    l->tail_ended = code == WS_NORMAL;
+    if (ws == l->tail) {
+        l->tail = NULL;
+        l->tail_ended = code == WS_NORMAL;
+    }
+    let_go(l);
 }
 
 static void open_tail(struct joblog *l)
@@ -89,6 +108,7 @@ static void open_tail(struct joblog *l)
                            .max_message = (size_t)64 << 20};
 
     l->skip = 0;
+    l->holds++;
     l->tail = http_client_websocket(l->http, path, &field, l->authorization ? 1 : 0, NULL, &h);
 }
 
@@ -186,19 +206,14 @@ struct joblog *joblog_new(const struct joblog_opts *o)
                                                          .connect_fd = connect_pod, .ctx = l},
                               NULL);
     uv_timer_init(o->loop, &l->timer);
+    l->holds = 1;
     uv_timer_start(&l->timer, on_timer, 0, ASK_MS);
     return l;
 }
 
 static void timer_closed(uv_handle_t *h)
 {
-    struct joblog *l = container_of((uv_timer_t *)h, struct joblog, timer);
-
-    free(l->reach);
-    free(l->ip);
-    free(l->job_id);
-    free(l->authorization);
-    free(l);
+    let_go(container_of((uv_timer_t *)h, struct joblog, timer));
 }
 
 void joblog_free(struct joblog *l)
@@ -208,6 +223,7 @@ void joblog_free(struct joblog *l)
     l->freed = true;
     if (l->tail)
         ws_cut(l->tail);
+    l->tail = NULL;
     http_client_free(l->http);
     uv_close((uv_handle_t *)&l->timer, timer_closed);
 }

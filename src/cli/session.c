@@ -2,6 +2,7 @@
 #include "cli/gate.h"
 #include "cli/host.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 int session_open(struct session *s, const char *name, enum session_how how, struct err *err)
@@ -41,8 +42,10 @@ static bool host_was_killed(const struct session *s)
 static void unguard(struct session *s)
 {
     s->on_down = NULL;
-    if (s->guarded)
+    if (s->guarded) { /* what is left to say to the host is said blocking */
         uv_close((uv_handle_t *)&s->guard, NULL);
+        fcntl(s->gate, F_SETFL, fcntl(s->gate, F_GETFL) & ~O_NONBLOCK);
+    }
     s->guarded = false;
 }
 
