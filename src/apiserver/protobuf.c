@@ -163,9 +163,18 @@ static int decode_message(struct decoder *d, const struct type *t, const char *l
 static int decode_value(struct decoder *d, const struct field *f, const struct item *it, yyjson_mut_val *old,
                         yyjson_mut_val **ret);
 
+/* Bytes that are no text become "?", as JSON cannot carry them: Go would replace them as well. */
 static yyjson_mut_val *text(struct decoder *d, struct slice s)
 {
-    return yyjson_mut_strncpy(d->doc, s.n ? s.p : "", s.n);
+    autofree char *masked = NULL;
+
+    if (slice_is_utf8(s))
+        return yyjson_mut_strncpy(d->doc, s.n ? s.p : "", s.n);
+    masked = xstrndup(s.p, s.n);
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)masked[i] >= 0x80)
+            masked[i] = '?';
+    return yyjson_mut_strncpy(d->doc, masked, s.n);
 }
 
 static yyjson_mut_val *time_value(struct decoder *d, const struct field *f, struct slice m)

@@ -7,7 +7,7 @@ static int hex_digit(char c)
     return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10 : -1;
 }
 
-/* NULL for a malformed escape or a NUL. */
+/* NULL for a malformed escape, a NUL, and what is no UTF-8: none of it can be a name or a value. */
 char *percent_decode(struct arena *a, struct slice s, bool plus)
 {
     char *out = arena_alloc(a, s.n + 1);
@@ -28,7 +28,7 @@ char *percent_decode(struct arena *a, struct slice s, bool plus)
             return NULL;
         out[n++] = c;
     }
-    return out;
+    return slice_is_utf8((struct slice){out, n}) ? out : NULL;
 }
 
 void query_parse(struct request *req, struct slice raw)

@@ -7,6 +7,17 @@
 #include "base/vec.h"
 #include "base/test.h"
 
+TEST(slice_utf8)
+{
+    CHECK(slice_is_utf8(SLICE("")));
+    CHECK(slice_is_utf8(SLICE("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80")));
+    CHECK(!slice_is_utf8(SLICE("\xff")));
+    CHECK(!slice_is_utf8(SLICE("\xc0\x80")));     /* not the shortest */
+    CHECK(!slice_is_utf8(SLICE("\xed\xa0\x80"))); /* a surrogate */
+    CHECK(!slice_is_utf8(SLICE("\xf4\x90\x80\x80")));
+    CHECK(!slice_is_utf8(SLICE("\xe2\x82"))); /* cut short */
+}
+
 TEST(buf_keeps_within_its_limit)
 {
     struct buf b cleanup(buf_done) = BUF_LIMIT(5);

@@ -59,3 +59,47 @@ bool slice_int64(struct slice s, int64_t *ret)
     *ret = v;
     return true;
 }
+
+/* Length of the sequence that lead begins, and the range of its second byte; 0 for no lead. */
+static unsigned utf8_lead(unsigned char lead, unsigned char *low, unsigned char *high)
+{
+    *low = 0x80;
+    *high = 0xbf;
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xc2 && lead <= 0xdf)
+        return 2;
+    if (lead >= 0xe0 && lead <= 0xef) {
+        if (lead == 0xe0)
+            *low = 0xa0;
+        if (lead == 0xed)
+            *high = 0x9f;
+        return 3;
+    }
+    if (lead >= 0xf0 && lead <= 0xf4) {
+        if (lead == 0xf0)
+            *low = 0x90;
+        if (lead == 0xf4)
+            *high = 0x8f;
+        return 4;
+    }
+    return 0;
+}
+
+bool slice_is_utf8(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+
+    for (size_t i = 0; i < s.n;) {
+        unsigned char low, high;
+        unsigned n = utf8_lead(p[i], &low, &high);
+
+        if (!n || n > s.n - i || (n > 1 && (p[i + 1] < low || p[i + 1] > high)))
+            return false;
+        for (unsigned k = 2; k < n; k++)
+            if (p[i + k] < 0x80 || p[i + k] > 0xbf)
+                return false;
+        i += n;
+    }
+    return true;
+}
