@@ -94,7 +94,7 @@ static bool lab_up(struct lab *l)
     struct err err = {0};
 
     *l = (struct lab){0};
-    strcpy(l->dir, "/tmp/manta-pod-test.XXXXXX");
+    snprintf(l->dir, sizeof l->dir, "%s", "/tmp/manta-pod-test.XXXXXX");
     CHECK(mkdtemp(l->dir) != NULL);
     snprintf(l->cache, sizeof l->cache, "%s/cache", l->dir);
     snprintf(l->reach, sizeof l->reach, "%s/" REACH_SOCKET, l->dir);

@@ -40,7 +40,7 @@ static bool lab_up(struct lab *l, bool no_namespaces)
     char said[1024] = "";
     int pipes[2];
 
-    strcpy(l->dir, "/tmp/manta-shim-test.XXXXXX");
+    snprintf(l->dir, sizeof l->dir, "%s", "/tmp/manta-shim-test.XXXXXX");
     CHECK(mkdtemp(l->dir) && pipe(pipes) == 0);
     snprintf(l->reach, sizeof l->reach, "%s/" REACH_SOCKET, l->dir);
     l->node = fork();
