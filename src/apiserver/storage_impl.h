@@ -1,6 +1,6 @@
 /*
  * What the files of the storage share: object.c (objects), keyindex.c (sorted sets), history.c (the
- * window of events), storage.c (memory), database.c (SQLite), writer.c (the thread).
+ * window of events), storage.c, storage_open.c, storage_read.c (memory), database.c (SQLite), writer.c (the thread).
  */
 #ifndef MANTA_APISERVER_STORAGE_IMPL_H
 #define MANTA_APISERVER_STORAGE_IMPL_H
@@ -104,13 +104,62 @@ void writer_submit(struct writer *w, const struct db_batch *batch); /* borrowed 
 void writer_wait(struct writer *w); /* blocks until idle; done is called within */
 void writer_free(struct writer *w); /* idle; its handles close in the next turns of the loop */
 
-/* ---- storage.c ---- */
+/* ---- storage.c, storage_open.c, storage_read.c ---- */
 struct stored_kind {
     struct storage *storage;
     char *group, *plural;
     const struct resource *res;
     struct keyindex objects;
 };
+
+struct op {
+    struct object *object; /* NULL: a barrier */
+    enum event_type type;
+    char *manager, *subresource;
+    int64_t time;
+    void (*done)(void *arg, int error);
+    void *arg;
+};
+
+typedef VEC(struct op) op_list;
+
+struct pending { /* the newest settled state of a key; object is NULL once deleted */
+    struct object *object;
+    uint64_t rv;
+};
+
+struct follower {
+    storage_follower *f;
+    void *arg;
+};
+
+struct storage {
+    struct db db;
+    struct storage_options opts;
+    struct map kinds; /* "group/plural" → struct stored_kind */
+    struct history history;
+    uint64_t rv, next_rv; /* committed; given out */
+    struct map pending;   /* "group/plural/key" → struct pending */
+    op_list queue, running;
+    struct db_batch batch;
+    rv_list trim; /* for a coming batch */
+    struct writer *writer;
+    uv_prepare_t flush;
+    VEC(struct follower) followers;
+    bool checkpointing, closing;
+};
+
+/* storage_open.c */
+struct stored_kind *storage_kind(struct storage *s, const struct resource *res); /* made when asked for */
+/* storage.c */
+void storage_pending_key(char *out, size_t n, const struct stored_kind *k, const char *key);
+void storage_pending_clear(struct storage *s);
+/* Moves the committed state on by one event; gives it with prev set (a reference of the caller). */
+struct event storage_apply(struct storage *s, enum event_type type, struct object *o, int64_t time);
+void storage_remember(struct storage *s, const struct event *e, bool awake);
+void storage_on_batch(void *arg, int error, const char *message); /* the writer's done */
+bool storage_is_cold(const struct stored_kind *k); /* its texts sleep */
+void storage_submit(struct storage *s);                           /* the queue becomes the running batch */
 struct rcbuf *storage_fetch(struct storage *s, uint64_t rv);
 
 #endif
