@@ -109,14 +109,28 @@ static struct status *cannot_handle(struct request *req, const struct resource *
                       v ? v + 1 : version, res->kind, why);
 }
 
+/* A custom object must say what it is: the server has no type to tell it from. */
+static struct status *check_custom_kind(struct request *req, const struct resource *res, const char *kind,
+                                        const char *version, const char *name)
+{
+    if (!*kind)
+        return unrecognized(req, res->kind,
+                            arena_printf(&req->arena, "Object 'Kind' is missing in '%.*s'",
+                                         (int)MIN(req->body.n, 256), req->body.n ? req->body.p : ""));
+    if (strcmp(version, res->api_version) != 0)
+        return status_new(&req->arena, ERR_BAD_REQUEST,
+                          "the API version in the data (%s) does not match the expected API version (%s)", version,
+                          res->api_version);
+    if (!strcmp(kind, res->kind))
+        return NULL;
+    field_invalid_str(&req->errs, "kind", kind, arena_printf(&req->arena, "must be %s", res->kind));
+    return status_invalid(&req->arena, res->group, kind, name, &req->errs);
+}
+
 /* What is absent is what the path says. */
 static struct status *check_kind(struct request *req, const struct resource *res, const char *kind,
                                  const char *version)
 {
-    if (*version && strcmp(version, res->api_version) != 0 && !res->built_in)
-        return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "the API version in the data (%s) does not match the expected API version (%s)", version,
-                          res->api_version);
     if ((*kind && strcmp(kind, res->kind) != 0) || (*version && strcmp(version, res->api_version) != 0)) {
         const char *why = arena_printf(&req->arena, "no kind \"%s\" is registered for version \"%s\"",
                                        *kind ? kind : res->kind, *version ? version : res->api_version);
@@ -273,7 +287,10 @@ static struct status *by_schema(struct request *req, const struct resource *res,
                                 yyjson_mut_val **obj)
 {
     struct problems p = {.req = req};
-    struct status *st = check_kind(req, res, json_get_str(in, "kind", ""), json_get_str(in, "apiVersion", ""));
+    const char *kind = json_get_str(in, "kind", ""), *version = json_get_str(in, "apiVersion", "");
+    struct status *st = res->built_in || req->internal
+                            ? check_kind(req, res, kind, version)
+                            : check_custom_kind(req, res, kind, version, json_str_at(in, "metadata.name", ""));
 
     if (st)
         return st;

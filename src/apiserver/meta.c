@@ -107,6 +107,11 @@ struct status *meta_on_update(struct change *ch)
 
         return status_conflict(ch->arena, ch->res->group, ch->res->plural, ch->name, why);
     }
+    const char *leaving = meta_str(meta, "deletionTimestamp");
+    if (*leaving && !json_get(old, "deletionTimestamp"))
+        for (int i = 0; i < 2; i++)
+            field_invalid_str(ch->errs, "metadata.deletionTimestamp", leaving,
+                              "field is immutable; may only be changed via deletion");
     for (size_t i = 0; i < ARRAY_SIZE(server_owned); i++) {
         yyjson_val *v = json_get(old, server_owned[i]);
 
