@@ -6,8 +6,8 @@
 /* ---- groups and versions ---- */
 
 struct version_parts {
-    bool known;  /* vN, vNbetaM or vNalphaM */
-    int stage;   /* 2 stable, 1 beta, 0 alpha */
+    bool known; /* vN, vNbetaM or vNalphaM */
+    int stage;  /* 2 stable, 1 beta, 0 alpha */
     int64_t major, minor;
 };
 
@@ -57,7 +57,8 @@ static struct group_version *gv_of(struct group_versions *gvs, const struct reso
 
 static int by_plural(const void *a, const void *b)
 {
-    return strcmp((*(const struct resource *const *)a)->plural, (*(const struct resource *const *)b)->plural);
+    return strcmp((*(const struct resource *const *)a)->plural,
+                  (*(const struct resource *const *)b)->plural);
 }
 
 /* Groups stay where they are; versions of one group are moved into their order. */
@@ -95,7 +96,8 @@ void group_versions_done(struct group_versions *gvs)
 
 /* ---- parts of the documents ---- */
 
-static void put_words(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const char *const *words)
+static void put_words(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key,
+                      const char *const *words)
 {
     if (!words || !*words)
         return;
@@ -112,8 +114,9 @@ static int by_name(const void *a, const void *b)
 /* Those of a custom resource stand in an order of their own. */
 static void put_custom_verbs(yyjson_mut_doc *doc, yyjson_mut_val *o)
 {
-    static const enum api_verb order[] = {VERB_DELETE, VERB_DELETECOLLECTION, VERB_GET,    VERB_LIST,
-                                          VERB_PATCH,  VERB_CREATE,           VERB_UPDATE, VERB_WATCH};
+    static const enum api_verb order[] = {
+        VERB_DELETE, VERB_DELETECOLLECTION, VERB_GET,    VERB_LIST,
+        VERB_PATCH,  VERB_CREATE,           VERB_UPDATE, VERB_WATCH};
     yyjson_mut_val *arr = json_put_arr(doc, o, "verbs");
 
     for (size_t i = 0; i < ARRAY_SIZE(order); i++)
@@ -347,7 +350,8 @@ static void put_storage_hash(yyjson_mut_doc *doc, yyjson_mut_val *o, const struc
     if (!resource_has(res, VERB_LIST) || !resource_has(res, VERB_CREATE))
         return;
     snprintf(text, sizeof text, "%s/%s/%s", s->group, s->version, s->kind);
-    uint64_t h = (uint64_t)hash_bytes(text, strlen(text)) << 32 | hash_bytes(text + 1, strlen(text) - 1);
+    uint64_t h =
+        (uint64_t)hash_bytes(text, strlen(text)) << 32 | hash_bytes(text + 1, strlen(text) - 1);
     for (size_t i = 0; i < 11; i++, h >>= 6)
         out[i] = digits[h & 63];
     memcpy(out + 11, "=", 2);
@@ -375,8 +379,8 @@ static void list_subs(yyjson_mut_doc *doc, yyjson_mut_val *arr, const struct res
     }
 }
 
-yyjson_mut_val *discovery_resources(yyjson_mut_doc *doc, const struct registry *reg, const char *group,
-                                    const char *version)
+yyjson_mut_val *discovery_resources(yyjson_mut_doc *doc, const struct registry *reg,
+                                    const char *group, const char *version)
 {
     struct group_versions gvs;
     yyjson_mut_val *o = NULL, *arr;

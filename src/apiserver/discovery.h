@@ -36,7 +36,7 @@ yyjson_mut_val *discovery_aggregate(yyjson_mut_doc *doc, const struct registry *
 yyjson_mut_val *discovery_versions(yyjson_mut_doc *doc, const char *address);
 yyjson_mut_val *discovery_groups(yyjson_mut_doc *doc, const struct registry *reg);
 yyjson_mut_val *discovery_group(yyjson_mut_doc *doc, const struct registry *reg, const char *group);
-yyjson_mut_val *discovery_resources(yyjson_mut_doc *doc, const struct registry *reg, const char *group,
-                                    const char *version);
+yyjson_mut_val *discovery_resources(yyjson_mut_doc *doc, const struct registry *reg,
+                                    const char *group, const char *version);
 
 #endif

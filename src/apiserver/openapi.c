@@ -18,8 +18,9 @@ void openapi_index(const struct registry *reg, struct buf *out)
         const char *g = gvs.v[i].group, *v = gvs.v[i].version;
         char path[500];
         snprintf(path, sizeof path, "%s%s/%s", *g ? "apis/" : "api", g, v);
-        buf_printf(out, "%s\"%s\":{\"serverRelativeURL\":\"/openapi/v3/%s?hash=%016llX%08X\"}", i ? "," : "",
-                   path, path, (unsigned long long)reg->generation, hash_bytes(path, strlen(path)));
+        buf_printf(out, "%s\"%s\":{\"serverRelativeURL\":\"/openapi/v3/%s?hash=%016llX%08X\"}",
+                   i ? "," : "", path, path, (unsigned long long)reg->generation,
+                   hash_bytes(path, strlen(path)));
     }
     buf_adds(out, "}}");
     group_versions_done(&gvs);
@@ -29,14 +30,17 @@ void openapi_index(const struct registry *reg, struct buf *out)
 
 static void add_gvk(struct buf *b, const struct resource *res)
 {
-    buf_printf(b, "{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}", res->group, res->kind, res->version);
+    buf_printf(b, "{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}", res->group, res->kind,
+               res->version);
 }
 
 static void add_parameters(struct buf *b, const char *const *names)
 {
     buf_adds(b, "\"parameters\":[");
     for (size_t i = 0; names[i]; i++)
-        buf_printf(b, "%s{\"in\":\"query\",\"name\":\"%s\",\"schema\":{\"type\":\"string\",\"uniqueItems\":true}}",
+        buf_printf(b,
+                   "%s{\"in\":\"query\",\"name\":\"%s\",\"schema\":{\"type\":\"string\","
+                   "\"uniqueItems\":true}}",
                    i ? "," : "", names[i]);
     buf_adds(b, "],");
 }
@@ -49,10 +53,17 @@ struct operation {
     const char *parameters[8];
 };
 static const struct operation operations[] = {
-    {"get", VERB_LIST, false, "list",
-     {"continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "timeoutSeconds", "watch"}},
+    {"get",
+     VERB_LIST,
+     false,
+     "list",
+     {"continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "timeoutSeconds",
+      "watch"}},
     {"post", VERB_CREATE, false, "post", {"dryRun", "fieldManager", "fieldValidation"}},
-    {"delete", VERB_DELETECOLLECTION, false, "deletecollection",
+    {"delete",
+     VERB_DELETECOLLECTION,
+     false,
+     "deletecollection",
      {"dryRun", "fieldSelector", "labelSelector", "gracePeriodSeconds", "propagationPolicy"}},
     {"get", VERB_GET, true, "get", {NULL}},
     {"put", VERB_UPDATE, true, "put", {"dryRun", "fieldManager", "fieldValidation"}},
@@ -65,15 +76,19 @@ static void add_path(struct buf *b, const struct resource *res, bool item)
     bool any = false;
 
     buf_printf(b, "\"/%s%s/%s%s/%s%s\":{", *res->group ? "apis/" : "api", res->group, res->version,
-               res->namespaced ? "/namespaces/{namespace}" : "", res->plural, item ? "/{name}" : "");
+               res->namespaced ? "/namespaces/{namespace}" : "", res->plural,
+               item ? "/{name}" : "");
     for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
         const struct operation *o = &operations[i];
         if (o->item != item || !resource_has(res, o->verb))
             continue;
         buf_printf(b, "%s\"%s\":{", any ? "," : "", o->method);
         add_parameters(b, o->parameters);
-        buf_printf(b, "\"responses\":{\"200\":{\"description\":\"OK\"}},\"x-kubernetes-action\":\"%s\","
-                      "\"x-kubernetes-group-version-kind\":", o->action);
+        buf_printf(
+            b,
+            "\"responses\":{\"200\":{\"description\":\"OK\"}},\"x-kubernetes-action\":\"%s\","
+            "\"x-kubernetes-group-version-kind\":",
+            o->action);
         add_gvk(b, res);
         buf_addc(b, '}');
         any = true;
@@ -103,13 +118,16 @@ static void add_type(struct schemas *s, const struct type *t, const struct resou
     struct buf b cleanup(buf_done) = BUF_INIT;
 
     type_openapi(t, &b);
-    if (res && b.len > 1 && b.data[b.len - 1] == '}' && !strstr(b.data, "x-kubernetes-group-version-kind")) {
+    if (res && b.len > 1 && b.data[b.len - 1] == '}' &&
+        !strstr(b.data, "x-kubernetes-group-version-kind")) {
         b.len--;
-        buf_printf(&b, "%s\"x-kubernetes-group-version-kind\":[", b.data[b.len - 1] == '{' ? "" : ",");
+        buf_printf(&b, "%s\"x-kubernetes-group-version-kind\":[",
+                   b.data[b.len - 1] == '{' ? "" : ",");
         add_gvk(&b, res);
         buf_adds(&b, "]}");
     }
-    buf_printf(s->out, "%s\"%s\":", s->out->data[s->out->len - 1] == '{' ? "" : ",", type_openapi_name(t));
+    buf_printf(s->out, "%s\"%s\":", s->out->data[s->out->len - 1] == '{' ? "" : ",",
+               type_openapi_name(t));
     buf_add_slice(s->out, buf_slice(&b));
     for (size_t i = 0; type_openapi_ref(t, i); i++)
         want(s, type_openapi_ref(t, i));
@@ -158,7 +176,8 @@ static void add_crd(struct schemas *s, const struct resource *res, yyjson_val *s
     want(s, type_named("ObjectMeta"));
 }
 
-static void add_schemas(struct buf *out, const struct group_version *gv, openapi_crd_fn *crd, void *arg)
+static void add_schemas(struct buf *out, const struct group_version *gv, openapi_crd_fn *crd,
+                        void *arg)
 {
     struct schemas s = {.out = out};
 
@@ -175,9 +194,11 @@ static void add_schemas(struct buf *out, const struct group_version *gv, openapi
     vec_done(&s.queue);
 }
 
-static void add_document(struct buf *out, const struct group_version *gv, openapi_crd_fn *crd, void *arg)
+static void add_document(struct buf *out, const struct group_version *gv, openapi_crd_fn *crd,
+                         void *arg)
 {
-    buf_adds(out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.36.0\"},\"paths\":{");
+    buf_adds(out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.36."
+                  "0\"},\"paths\":{");
     for (size_t i = 0; i < gv->resources.n; i++) {
         buf_adds(out, i ? "," : "");
         add_path(out, gv->resources.v[i], false);

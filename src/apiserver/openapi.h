@@ -1,6 +1,6 @@
 /*
- * /openapi/v3: an index, and one document a group and version, made from the type table and from the
- * stored CRDs when asked for. kubectl reads them to explain kinds, to find out that the server
+ * /openapi/v3: an index, and one document a group and version, made from the type table and from
+ * the stored CRDs when asked for. kubectl reads them to explain kinds, to find out that the server
  * validates fields (the PATCH operations' parameter fieldValidation), and for the merge keys of
  * strategic merge patches. Descriptions are left out.
  *

@@ -28,8 +28,8 @@ static bool aggregated(struct request *req, bool core, const char *version)
 {
     char type[96];
 
-    snprintf(type, sizeof type, "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList",
-             version);
+    snprintf(type, sizeof type,
+             "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList", version);
     return answer(req, type,
                   discovery_aggregate(request_doc(req), api_registry(req->api), core, version));
 }
@@ -45,7 +45,8 @@ static bool handle_api(struct request *req, struct slice *part, size_t n)
     if (n == 1)
         return answer_json(req, discovery_versions(request_doc(req), address));
     return n == 2 && slice_is(part[1], "v1") &&
-           answer_json(req, discovery_resources(request_doc(req), api_registry(req->api), "", "v1"));
+           answer_json(req,
+                       discovery_resources(request_doc(req), api_registry(req->api), "", "v1"));
 }
 
 static bool handle_apis(struct request *req, struct slice *part, size_t n)
@@ -63,7 +64,8 @@ static bool handle_apis(struct request *req, struct slice *part, size_t n)
         return answer_json(req, discovery_group(doc, reg, group));
     if (n != 3 || !*group)
         return false;
-    if (answer_json(req, discovery_resources(doc, reg, group, arena_strndup(&req->arena, part[2].p, part[2].n))))
+    if (answer_json(req, discovery_resources(doc, reg, group,
+                                             arena_strndup(&req->arena, part[2].p, part[2].n))))
         return true;
     if (!registry_has_group(reg, group, NULL))
         return false;
@@ -72,15 +74,22 @@ static bool handle_apis(struct request *req, struct slice *part, size_t n)
 }
 
 /*
- * An OpenAPI v2 document that names no kind. kubectl asks for it when it meets something that v3 does
- * not describe (the kind List) and then checks nothing by itself. It wants protobuf (gnostic's
+ * An OpenAPI v2 document that names no kind. kubectl asks for it when it meets something that v3
+ * does not describe (the kind List) and then checks nothing by itself. It wants protobuf (gnostic's
  * openapi.v2.Document): swagger is field 1, info 2 with title 1 and version 2, paths 8.
  */
 static bool answer_openapi_v2(struct request *req)
 {
-    static const char binary[] = "\x0a\x03" "2.0" "\x12\x15\x0a\x0a" "Kubernetes" "\x12\x07" "v1.36.0" "\x42\x00";
-    static const char text[] = "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.36.0\"},"
-                               "\"paths\":{},\"definitions\":{}}";
+    static const char binary[] = "\x0a\x03"
+                                 "2.0"
+                                 "\x12\x15\x0a\x0a"
+                                 "Kubernetes"
+                                 "\x12\x07"
+                                 "v1.36.0"
+                                 "\x42\x00";
+    static const char text[] =
+        "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.36.0\"},"
+        "\"paths\":{},\"definitions\":{}}";
 
     if (strstr(req->accept, "proto-openapi.spec.v2"))
         request_bytes(req, 200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",

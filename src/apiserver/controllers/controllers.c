@@ -1,14 +1,8 @@
 #include "apiserver/controllers/controllers.h"
 
 static const struct controller *const all[] = {
-    &namespace_controller,
-    &serviceaccount_controller,
-    &root_ca_controller,
-    &gc_controller,
-    &endpoints_controller,
-    &endpointslice_controller,
-    &job_controller,
-    &ttl_controller,
+    &namespace_controller, &serviceaccount_controller, &root_ca_controller, &gc_controller,
+    &endpoints_controller, &endpointslice_controller,  &job_controller,     &ttl_controller,
 };
 
 struct controllers {

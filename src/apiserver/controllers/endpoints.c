@@ -90,7 +90,8 @@ static bool says(yyjson_val *stored, yyjson_val *want)
 }
 
 /* Gives true when a call was sent, whose answer ends the run. */
-static bool write_object(struct keeper *k, const char *key, const char *ns, const struct backends *b)
+static bool write_object(struct keeper *k, const char *key, const char *ns,
+                         const struct backends *b)
 {
     yyjson_mut_doc *doc automut = json_mut_new();
     yyjson_mut_val *want = k->make(doc, b);
@@ -101,17 +102,19 @@ static bool write_object(struct keeper *k, const char *key, const char *ns, cons
     if (o && says(json_root(old), json_root(frozen)))
         return false;
     struct json *body autojson = json_freeze(want);
-    send_call(k, key, (struct api_call){.verb = o ? VERB_UPDATE : VERB_CREATE,
-                                        .ns = ns,
-                                        .name = o ? name : "",
-                                        .body = json_root(body)});
+    send_call(k, key,
+              (struct api_call){.verb = o ? VERB_UPDATE : VERB_CREATE,
+                                .ns = ns,
+                                .name = o ? name : "",
+                                .body = json_root(body)});
     return true;
 }
 
 /* Slices go with their Service by the garbage collector; Endpoints have no owner. */
 static bool remove_object(struct keeper *k, const char *key, const char *ns, const char *name)
 {
-    struct object *o autoobject = k->slices ? NULL : storage_get(api_storage(k->api), k->kept, ns, name);
+    struct object *o autoobject =
+        k->slices ? NULL : storage_get(api_storage(k->api), k->kept, ns, name);
 
     if (!o)
         return false;
@@ -133,10 +136,13 @@ static void run(void *self, const char *key)
     if (!o) {
         sent = remove_object(k, key, ns, slash + 1);
     } else if (!o->terminating && service_has_endpoints(json_root(service)) &&
-               selector_from_map(json_at(json_root(service), "spec.selector"), &selector, NULL) == 0) {
+               selector_from_map(json_at(json_root(service), "spec.selector"), &selector, NULL) ==
+                   0) {
         f.selector = selector;
-        storage_each(api_storage(k->api), &(struct storage_scan){.res = k->pods, .ns = ns}, collect, &f, NULL);
-        sent = write_object(k, key, ns, &(struct backends){json_root(service), f.roots.v, f.roots.n});
+        storage_each(api_storage(k->api), &(struct storage_scan){.res = k->pods, .ns = ns}, collect,
+                     &f, NULL);
+        sent =
+            write_object(k, key, ns, &(struct backends){json_root(service), f.roots.v, f.roots.n});
         found_done(&f);
         selector_free(selector);
     }
@@ -190,8 +196,9 @@ static void on_pod(void *arg, const struct event *e)
     struct keeper *k = arg;
     struct matching m = {k, {e->object, e->prev}};
 
-    storage_each(api_storage(k->api), &(struct storage_scan){.res = k->services, .ns = e->object->ns},
-                 add_matching, &m, NULL);
+    storage_each(api_storage(k->api),
+                 &(struct storage_scan){.res = k->services, .ns = e->object->ns}, add_matching, &m,
+                 NULL);
 }
 
 static void *start(struct apiserver *api, bool slices)

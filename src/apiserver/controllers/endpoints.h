@@ -1,7 +1,7 @@
 /*
- * Which pods stand behind a Service, as an Endpoints object and as an EndpointSlice. Pure functions of
- * the Service and the pods of its namespace that its selector matches. Rules: Kubernetes' endpoints and
- * endpointslice controllers.
+ * Which pods stand behind a Service, as an Endpoints object and as an EndpointSlice. Pure functions
+ * of the Service and the pods of its namespace that its selector matches. Rules: Kubernetes'
+ * endpoints and endpointslice controllers.
  */
 #ifndef MANTA_APISERVER_CONTROLLERS_ENDPOINTS_H
 #define MANTA_APISERVER_CONTROLLERS_ENDPOINTS_H

@@ -75,13 +75,15 @@ static void put_host(yyjson_mut_doc *doc, yyjson_mut_val *to, yyjson_val *pod, y
     const char *host = json_str_at(pod, "spec.hostname", "");
     const char *node = json_str_at(pod, "spec.nodeName", "");
 
-    if (*host && !strcmp(json_str_at(pod, "spec.subdomain", ""), json_str_at(service, "metadata.name", "")))
+    if (*host &&
+        !strcmp(json_str_at(pod, "spec.subdomain", ""), json_str_at(service, "metadata.name", "")))
         json_put_str(doc, to, "hostname", host);
     if (*node)
         json_put_str(doc, to, "nodeName", node);
 }
 
-static void put_port(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *port, int64_t number, bool slice)
+static void put_port(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *port, int64_t number,
+                     bool slice)
 {
     yyjson_mut_val *p = yyjson_mut_arr_add_obj(doc, list);
     const char *name = json_get_str(port, "name", ""), *app = json_get_str(port, "appProtocol", "");
@@ -94,7 +96,8 @@ static void put_port(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *port
     json_put_str(doc, p, "protocol", json_get_str(port, "protocol", "TCP"));
 }
 
-static void put_ports(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *service, yyjson_val *pod, bool slice)
+static void put_ports(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *service,
+                      yyjson_val *pod, bool slice)
 {
     json_each(json_at(service, "spec.ports"), port, i, n) {
         int64_t number = port_in(pod, port);
@@ -106,7 +109,8 @@ static void put_ports(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *ser
 static void put_labels(yyjson_mut_doc *doc, yyjson_mut_val *meta, yyjson_val *service)
 {
     yyjson_val *own = json_at(service, "metadata.labels");
-    yyjson_mut_val *labels = json_put(doc, meta, "labels", own ? json_thaw(doc, own) : yyjson_mut_obj(doc));
+    yyjson_mut_val *labels =
+        json_put(doc, meta, "labels", own ? json_thaw(doc, own) : yyjson_mut_obj(doc));
 
     if (!strcmp(json_str_at(service, "spec.clusterIP", ""), "None"))
         json_put_str(doc, labels, HEADLESS, "");
@@ -164,7 +168,8 @@ yyjson_mut_val *endpoints_make(yyjson_mut_doc *doc, const struct backends *b)
 
     json_put_str(doc, meta, "name", json_str_at(b->service, "metadata.name", ""));
     put_labels(doc, meta, b->service);
-    json_put_str(doc, json_mut_get(meta, "labels"), "endpoints.kubernetes.io/managed-by", "endpoint-controller");
+    json_put_str(doc, json_mut_get(meta, "labels"), "endpoints.kubernetes.io/managed-by",
+                 "endpoint-controller");
     s.list = json_put_arr(doc, o, "subsets");
     for (size_t i = 0; i < b->n_pods; i++) {
         bool leaving = json_at(b->pods[i], "metadata.deletionTimestamp");
@@ -203,13 +208,15 @@ static void put_service_owner(yyjson_mut_doc *doc, yyjson_mut_val *meta, yyjson_
     json_put_bool(doc, o, "blockOwnerDeletion", true);
 }
 
-static void add_endpoint(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *service, yyjson_val *pod)
+static void add_endpoint(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *service,
+                         yyjson_val *pod)
 {
     yyjson_mut_val *e = yyjson_mut_arr_add_obj(doc, list);
     bool leaving = json_at(pod, "metadata.deletionTimestamp");
     bool serving = publishes(service) || is_ready(pod);
 
-    yyjson_mut_arr_add_strcpy(doc, json_put_arr(doc, e, "addresses"), json_str_at(pod, "status.podIP", ""));
+    yyjson_mut_arr_add_strcpy(doc, json_put_arr(doc, e, "addresses"),
+                              json_str_at(pod, "status.podIP", ""));
     yyjson_mut_val *c = json_put_obj(doc, e, "conditions");
     json_put_bool(doc, c, "ready", publishes(service) || (serving && !leaving));
     json_put_bool(doc, c, "serving", serving);
@@ -228,8 +235,10 @@ static void put_slice_meta(yyjson_mut_doc *doc, yyjson_mut_val *meta, yyjson_val
     json_put_str(doc, meta, "generateName", name);
     put_labels(doc, meta, service);
     yyjson_mut_val *labels = json_mut_get(meta, "labels");
-    json_put_str(doc, labels, "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io");
-    json_put_str(doc, labels, "kubernetes.io/service-name", json_str_at(service, "metadata.name", ""));
+    json_put_str(doc, labels, "endpointslice.kubernetes.io/managed-by",
+                 "endpointslice-controller.k8s.io");
+    json_put_str(doc, labels, "kubernetes.io/service-name",
+                 json_str_at(service, "metadata.name", ""));
     put_service_owner(doc, meta, service);
 }
 

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-void event_send(struct apiserver *api, const struct resource *res, yyjson_val *obj, const char *component,
-                const char *type, const char *reason, const char *message)
+void event_send(struct apiserver *api, const struct resource *res, yyjson_val *obj,
+                const char *component, const char *type, const char *reason, const char *message)
 {
     static const char *const copied[] = {"namespace", "name", "uid", "resourceVersion"};
     yyjson_mut_doc *doc automut = json_mut_new();
@@ -14,7 +14,8 @@ void event_send(struct apiserver *api, const struct resource *res, yyjson_val *o
     char name[320], now[TIME_TEXT];
     int64_t at = clock_wall_ns();
 
-    snprintf(name, sizeof name, "%.200s.%llx", json_str_at(obj, "metadata.name", ""), (unsigned long long)at);
+    snprintf(name, sizeof name, "%.200s.%llx", json_str_at(obj, "metadata.name", ""),
+             (unsigned long long)at);
     json_put_str(doc, json_put_obj(doc, e, "metadata"), "name", name);
     json_put_str(doc, about, "kind", res->kind);
     json_put_str(doc, about, "apiVersion", res->api_version);

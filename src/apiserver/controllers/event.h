@@ -5,7 +5,7 @@
 #include "apiserver/apiserver.h"
 
 /* A new Event about obj, of kind res. Fire and forget: a lost event changes nothing. */
-void event_send(struct apiserver *api, const struct resource *res, yyjson_val *obj, const char *component,
-                const char *type, const char *reason, const char *message);
+void event_send(struct apiserver *api, const struct resource *res, yyjson_val *obj,
+                const char *component, const char *type, const char *reason, const char *message);
 
 #endif

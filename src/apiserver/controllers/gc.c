@@ -4,7 +4,8 @@
  * foregroundDeletion waits for the dependents that block it; one with orphan sets its dependents
  * free first. Rules: Kubernetes' documentation of garbage collection and its collector
  * (attemptToDeleteItem, attemptToOrphan), with the graph in place of look-ups: an owner is absent
- * if no object with its UID, kind, name and (for namespaced kinds) the dependent's namespace exists.
+ * if no object with its UID, kind, name and (for namespaced kinds) the dependent's namespace
+ * exists.
  */
 #include "apiserver/controllers/controllers.h"
 
@@ -46,7 +47,8 @@ static const struct resource *kind_of(struct gc *gc, const struct node *n)
     return api_resource(gc->api, k->group, k->plural);
 }
 
-static void submit(struct gc *gc, const struct node *n, enum api_verb verb, yyjson_mut_val *body, bool counted)
+static void submit(struct gc *gc, const struct node *n, enum api_verb verb, yyjson_mut_val *body,
+                   bool counted)
 {
     struct json *frozen autojson = json_freeze(body);
     struct call *c = NULL;
@@ -99,7 +101,8 @@ static void patch_list(struct gc *gc, const struct node *n, yyjson_val *obj, con
 static struct json *object_of(struct gc *gc, const struct node *n)
 {
     const struct resource *res = kind_of(gc, n);
-    struct object *o autoobject = res ? storage_get(api_storage(gc->api), res, n->ns, n->name) : NULL;
+    struct object *o autoobject =
+        res ? storage_get(api_storage(gc->api), res, n->ns, n->name) : NULL;
 
     return o && !strcmp(o->uid, n->uid) ? object_parse(o) : NULL;
 }
@@ -138,7 +141,8 @@ static enum owner_state owner_state(struct gc *gc, const struct node *n, yyjson_
     const struct resource *kind = owner_kind(gc, ref);
     const struct node *owner = graph_find(&gc->graph, json_get_str(ref, "uid", ""));
 
-    /* What cannot be resolved is never collected: an unknown kind, a namespaced owner of a cluster's object. */
+    /* What cannot be resolved is never collected: an unknown kind, a namespaced owner of a
+     * cluster's object. */
     if (!kind || (kind->namespaced && !*n->ns))
         return OWNER_SOLID;
     if (!owner || !owner->exists || strcmp(owner->name, json_get_str(ref, "name", "")) ||
@@ -325,9 +329,11 @@ static void *start(struct apiserver *api)
     for (size_t i = 0; i < reg->list.n; i++) {
         const struct resource *res = reg->list.v[i];
         if (res->stored == res && resource_has(res, VERB_LIST) && !is_event(res))
-            storage_each(api_storage(api), &(struct storage_scan){.res = res}, first_look, gc, NULL);
+            storage_each(api_storage(api), &(struct storage_scan){.res = res}, first_look, gc,
+                         NULL);
     }
-    for (struct map_item *i = map_next(&gc->graph.nodes, NULL); i; i = map_next(&gc->graph.nodes, i))
+    for (struct map_item *i = map_next(&gc->graph.nodes, NULL); i;
+         i = map_next(&gc->graph.nodes, i))
         consider(gc, i->value);
     gc->sub = api_subscribe(api, NULL, follow, gc);
     return gc;

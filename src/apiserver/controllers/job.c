@@ -69,7 +69,8 @@ static void create_pod(struct run *r, yyjson_val *job)
     yyjson_mut_doc *doc automut = json_mut_new();
     yyjson_mut_val *pod = json_thaw(doc, json_at(job, "spec.template"));
     yyjson_mut_val *meta = json_ensure(doc, pod, "metadata");
-    const char *name = json_str_at(job, "metadata.name", ""), *ns = json_str_at(job, "metadata.namespace", "");
+    const char *name = json_str_at(job, "metadata.name", ""),
+               *ns = json_str_at(job, "metadata.namespace", "");
     char suffix[8], full[320], message[400];
 
     rand_suffix(suffix, 5);
@@ -80,9 +81,11 @@ static void create_pod(struct run *r, yyjson_val *job)
     put_owner(doc, meta, job);
     yyjson_mut_arr_add_strcpy(doc, json_put_arr(doc, meta, "finalizers"), JOB_FINALIZER);
     struct json *body autojson = json_freeze(pod);
-    call(r, (struct api_call){.verb = VERB_CREATE, .res = r->jobs->pods, .ns = ns, .body = json_root(body)});
+    call(r, (struct api_call){
+                .verb = VERB_CREATE, .res = r->jobs->pods, .ns = ns, .body = json_root(body)});
     snprintf(message, sizeof message, "Created pod: %s", full);
-    event_send(r->jobs->api, r->jobs->jobs, job, "job-controller", "Normal", "SuccessfulCreate", message);
+    event_send(r->jobs->api, r->jobs->jobs, job, "job-controller", "Normal", "SuccessfulCreate",
+               message);
 }
 
 static void delete_pod(struct run *r, yyjson_val *job, yyjson_val *pod)
@@ -95,7 +98,8 @@ static void delete_pod(struct run *r, yyjson_val *job, yyjson_val *pod)
                               .ns = json_str_at(pod, "metadata.namespace", ""),
                               .name = name});
     snprintf(message, sizeof message, "Deleted pod: %s", name);
-    event_send(r->jobs->api, r->jobs->jobs, job, "job-controller", "Normal", "SuccessfulDelete", message);
+    event_send(r->jobs->api, r->jobs->jobs, job, "job-controller", "Normal", "SuccessfulDelete",
+               message);
 }
 
 static void release_pod(struct run *r, yyjson_val *pod)
@@ -129,8 +133,8 @@ static void write_status(struct run *r, yyjson_val *job, const struct job_plan *
                               .subresource = "status",
                               .body = json_root(frozen)});
     if (p->event_reason)
-        event_send(r->jobs->api, r->jobs->jobs, job, "job-controller", p->event_type, p->event_reason,
-                   p->event_message);
+        event_send(r->jobs->api, r->jobs->jobs, job, "job-controller", p->event_type,
+                   p->event_reason, p->event_message);
 }
 
 static void carry_out(struct run *r, yyjson_val *job, const struct job_plan *p)
@@ -188,10 +192,11 @@ static void plan_and_go(struct run *r, const struct object *o)
     struct pods pods = {.uid = o->uid};
     struct job_plan plan;
 
-    storage_each(api_storage(r->jobs->api), &(struct storage_scan){.res = r->jobs->pods, .ns = o->ns}, collect,
-                 &pods, NULL);
+    storage_each(api_storage(r->jobs->api),
+                 &(struct storage_scan){.res = r->jobs->pods, .ns = o->ns}, collect, &pods, NULL);
     job_plan_init(&plan);
-    job_plan(&(struct job_input){json_root(doc), pods.roots.v, pods.roots.n, clock_wall_ns()}, &plan);
+    job_plan(&(struct job_input){json_root(doc), pods.roots.v, pods.roots.n, clock_wall_ns()},
+             &plan);
     carry_out(r, json_root(doc), &plan);
     job_plan_done(&plan);
     for (size_t i = 0; i < pods.docs.n; i++)

@@ -9,11 +9,11 @@ struct view {
     const struct job_input *in;
     struct job_plan *plan;
     int64_t active, ready, terminating;
-    int64_t succeeded, failed;         /* counted, uncounted and new ones */
-    int64_t counted_ok, counted_bad;   /* of the new status */
+    int64_t succeeded, failed;                    /* counted, uncounted and new ones */
+    int64_t counted_ok, counted_bad;              /* of the new status */
     yyjson_mut_val *uncounted_ok, *uncounted_bad; /* lists of UIDs of the new status */
-    int64_t restarts;                  /* of containers of active pods */
-    int64_t last_failure;              /* when the newest failed pod ended, ns */
+    int64_t restarts;                             /* of containers of active pods */
+    int64_t last_failure;                         /* when the newest failed pod ended, ns */
     int64_t recent_failures;
 };
 
@@ -73,7 +73,8 @@ static bool is_failed(const struct view *v, yyjson_val *pod)
 
     if (!strcmp(phase_of(pod), "Failed"))
         return true;
-    return !only_failed && json_at(pod, "metadata.deletionTimestamp") && strcmp(phase_of(pod), "Succeeded");
+    return !only_failed && json_at(pod, "metadata.deletionTimestamp") &&
+           strcmp(phase_of(pod), "Succeeded");
 }
 
 /* When a pod ended: its last container, else its last change of readiness, else its creation. */
@@ -82,9 +83,12 @@ static int64_t finished_at(yyjson_val *pod)
     int64_t latest = 0, at;
 
     json_each(json_at(pod, "status.containerStatuses"), s, i, n)
-        if (time_parse(slice_of(json_str_at(s, "state.terminated.finishedAt", "")), &at) && at > latest)
+        if (time_parse(slice_of(json_str_at(s, "state.terminated.finishedAt", "")), &at) &&
+            at > latest)
             latest = at;
-    if (latest || time_parse(slice_of(json_get_str(condition(pod, "Ready"), "lastTransitionTime", "")), &latest))
+    if (latest ||
+        time_parse(slice_of(json_get_str(condition(pod, "Ready"), "lastTransitionTime", "")),
+                   &latest))
         return latest;
     time_parse(slice_of(json_str_at(pod, "metadata.creationTimestamp", "")), &latest);
     return latest;
@@ -219,7 +223,8 @@ static bool is_complete(const struct view *v)
 /* The verdict that was given before stands. */
 static bool recall(const struct view *v, struct verdict *ret)
 {
-    static const char *const pairs[][2] = {{"FailureTarget", "Failed"}, {"SuccessCriteriaMet", "Complete"}};
+    static const char *const pairs[][2] = {{"FailureTarget", "Failed"},
+                                           {"SuccessCriteriaMet", "Complete"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
         yyjson_val *c = condition(v->in->job, pairs[i][0]);
@@ -273,7 +278,8 @@ static void put_condition(struct view *v, yyjson_mut_val *status, const char *ty
     json_put_str(doc, c, "message", message);
 }
 
-static void put_count(struct view *v, yyjson_mut_val *status, const char *key, int64_t n, bool zero_too)
+static void put_count(struct view *v, yyjson_mut_val *status, const char *key, int64_t n,
+                      bool zero_too)
 {
     if (n || zero_too)
         json_put_int(v->plan->doc, status, key, n);

@@ -23,11 +23,11 @@ struct job_input {
 
 struct job_plan {
     yyjson_mut_doc *doc;
-    yyjson_mut_val *status;      /* the whole new status; NULL when it stays */
-    size_t create;               /* new pods */
-    VEC(yyjson_val *) remove;    /* pods to delete */
-    VEC(yyjson_val *) release;   /* pods whose finalizer goes */
-    int64_t again_ns;            /* look again after so long; 0: when something changes */
+    yyjson_mut_val *status;    /* the whole new status; NULL when it stays */
+    size_t create;             /* new pods */
+    VEC(yyjson_val *) remove;  /* pods to delete */
+    VEC(yyjson_val *) release; /* pods whose finalizer goes */
+    int64_t again_ns;          /* look again after so long; 0: when something changes */
     /* For an event about the Job, when status says something new; NULL: none. */
     const char *event_type, *event_reason, *event_message;
 };

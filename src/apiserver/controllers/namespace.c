@@ -23,7 +23,7 @@ struct spaces {
 /* ---- what is left ---- */
 
 struct remains {
-    VEC(struct object *) doomed; /* to be deleted now */
+    VEC(struct object *) doomed;  /* to be deleted now */
     struct buf kinds, finalizers; /* of what stays, for the conditions */
     size_t total;
 };
@@ -41,8 +41,8 @@ static bool collect(void *arg, const struct object *o)
 static void note_kind(struct remains *r, const struct resource *res, size_t n)
 {
     if (n)
-        buf_printf(&r->kinds, "%s%s%s%s has %zu resource instances", r->kinds.len ? ", " : "", res->plural,
-                   *res->group ? "." : ".", res->group, n);
+        buf_printf(&r->kinds, "%s%s%s%s has %zu resource instances", r->kinds.len ? ", " : "",
+                   res->plural, *res->group ? "." : ".", res->group, n);
 }
 
 /* Everything in the namespace, of each kind once (in its stored version). */
@@ -55,7 +55,8 @@ static void look(struct spaces *s, const char *ns, struct remains *r)
         size_t before = r->total;
         if (!res->namespaced || !resource_has(res, VERB_LIST) || res->stored != res)
             continue;
-        storage_each(api_storage(s->api), &(struct storage_scan){.res = res, .ns = ns}, collect, r, NULL);
+        storage_each(api_storage(s->api), &(struct storage_scan){.res = res, .ns = ns}, collect, r,
+                     NULL);
         note_kind(r, res, r->total - before);
     }
 }
@@ -64,8 +65,9 @@ static void delete_all(struct spaces *s, struct remains *r)
 {
     for (size_t i = 0; i < r->doomed.n; i++) {
         struct object *o = r->doomed.v[i];
-        api_call(s->api, &(struct api_call){
-                             .verb = VERB_DELETE, .res = object_resource(o), .ns = o->ns, .name = o->name});
+        api_call(s->api,
+                 &(struct api_call){
+                     .verb = VERB_DELETE, .res = object_resource(o), .ns = o->ns, .name = o->name});
         object_unref(o);
     }
     vec_done(&r->doomed);
@@ -95,8 +97,8 @@ static void put_conditions(struct spaces *s, const char *ns, const struct remain
 
     put_condition(doc, list, "NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered",
                   "All resources successfully discovered");
-    put_condition(doc, list, "NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions",
-                  "All legacy kube types successfully parsed");
+    put_condition(doc, list, "NamespaceDeletionGroupVersionParsingFailure", false,
+                  "ParsedGroupVersions", "All legacy kube types successfully parsed");
     put_condition(doc, list, "NamespaceDeletionContentFailure", false, "ContentDeleted",
                   "All content successfully deleted, may be waiting on finalization");
     snprintf(text, sizeof text, "Some resources are remaining: %s", buf_str(&r->kinds));
@@ -180,7 +182,8 @@ static void *start(struct apiserver *api)
     s->namespaces = api_resource(api, "", "namespaces");
     s->work = work_new(api_loop(api), run, s);
     s->sub = api_subscribe(api, s->namespaces, follow, s);
-    storage_each(api_storage(api), &(struct storage_scan){.res = s->namespaces}, first_look, s, NULL);
+    storage_each(api_storage(api), &(struct storage_scan){.res = s->namespaces}, first_look, s,
+                 NULL);
     return s;
 }
 

@@ -1,7 +1,7 @@
 /*
  * What every namespace has: the service account `default` (serviceaccount-controller) and the
- * ConfigMap kube-root-ca.crt with the server's certificate authority (root-ca-certificate-publisher-
- * controller). Both are put back when they are deleted or changed.
+ * ConfigMap kube-root-ca.crt with the server's certificate authority
+ * (root-ca-certificate-publisher- controller). Both are put back when they are deleted or changed.
  */
 #include "apiserver/controllers/controllers.h"
 
@@ -34,7 +34,8 @@ static void fill_account(struct keeper *k, yyjson_mut_doc *doc, yyjson_mut_val *
 
 static void fill_ca(struct keeper *k, yyjson_mut_doc *doc, yyjson_mut_val *obj)
 {
-    json_put_str(doc, json_ensure(doc, obj, "metadata.annotations"), "kubernetes.io/description", CA_NOTE);
+    json_put_str(doc, json_ensure(doc, obj, "metadata.annotations"), "kubernetes.io/description",
+                 CA_NOTE);
     json_put_str(doc, json_put_obj(doc, obj, "data"), "ca.crt", api_ca_pem(k->api));
 }
 
@@ -49,14 +50,18 @@ static bool ca_is_right(struct keeper *k, const struct object *o)
 {
     struct json *doc autojson = object_parse(o);
 
-    return !strcmp(json_get_str(json_get(json_root(doc), "data"), "ca.crt", ""), api_ca_pem(k->api));
+    return !strcmp(json_get_str(json_get(json_root(doc), "data"), "ca.crt", ""),
+                   api_ca_pem(k->api));
 }
 
 /* ---- keeping them ---- */
 
 static void written(void *arg, const struct status *st, const struct object *obj)
 {
-    struct { struct keeper *k; char *ns; } *call = arg;
+    struct {
+        struct keeper *k;
+        char *ns;
+    } *call = arg;
     bool again = st && st->http != 409 && st->http != 404 && st->http != 403;
 
     (void)obj;
@@ -69,7 +74,10 @@ static void write_object(struct keeper *k, const char *ns, const struct object *
 {
     yyjson_mut_doc *doc automut = json_mut_new();
     yyjson_mut_val *obj = yyjson_mut_obj(doc);
-    struct { struct keeper *k; char *ns; } *call = xcalloc(1, sizeof *call);
+    struct {
+        struct keeper *k;
+        char *ns;
+    } *call = xcalloc(1, sizeof *call);
 
     json_put_str(doc, json_put_obj(doc, obj, "metadata"), "name", k->name);
     k->fill(k, doc, obj);
@@ -139,7 +147,8 @@ static void *start(struct apiserver *api, const char *plural, const char *name,
     k->work = work_new(api_loop(api), run, k);
     k->on_namespace = api_subscribe(api, k->namespaces, on_namespace, k);
     k->on_kept = api_subscribe(api, k->kept, on_kept, k);
-    storage_each(api_storage(api), &(struct storage_scan){.res = k->namespaces}, first_look, k, NULL);
+    storage_each(api_storage(api), &(struct storage_scan){.res = k->namespaces}, first_look, k,
+                 NULL);
     return k;
 }
 
@@ -163,5 +172,7 @@ static void *start_ca(struct apiserver *api)
     return start(api, "configmaps", CA_NAME, fill_ca, ca_is_right);
 }
 
-const struct controller serviceaccount_controller = {"serviceaccount-controller", start_account, stop};
-const struct controller root_ca_controller = {"root-ca-certificate-publisher-controller", start_ca, stop};
+const struct controller serviceaccount_controller = {"serviceaccount-controller", start_account,
+                                                     stop};
+const struct controller root_ca_controller = {"root-ca-certificate-publisher-controller", start_ca,
+                                              stop};

@@ -83,7 +83,8 @@ static void arm(struct work *w)
         return;
     w->armed = first;
     uv_update_time(w->timer.loop);
-    uv_timer_start(&w->timer, on_timer, first <= now ? 0 : (uint64_t)((first - now + MS - 1) / MS), 0);
+    uv_timer_start(&w->timer, on_timer, first <= now ? 0 : (uint64_t)((first - now + MS - 1) / MS),
+                   0);
 }
 
 void work_add_after(struct work *w, const char *key, int64_t ns)

@@ -20,7 +20,8 @@ struct work *work_new(uv_loop_t *loop, void (*run)(void *self, const char *key),
 void work_free(struct work *w); /* the loop must run once more */
 
 void work_add(struct work *w, const char *key);
-void work_add_after(struct work *w, const char *key, int64_t ns); /* the earlier of two times wins */
+void work_add_after(struct work *w, const char *key,
+                    int64_t ns); /* the earlier of two times wins */
 
 enum work_result { WORK_FINE, WORK_RETRY };
 void work_done(struct work *w, const char *key, enum work_result result);

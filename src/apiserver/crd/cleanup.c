@@ -35,14 +35,16 @@ static size_t delete_objects(struct crd_cleanup *c, const struct resource *res)
     storage_each(api_storage(c->api), &(struct storage_scan){.res = res}, collect, &n, NULL);
     for (size_t i = 0; i < n.objects.n; i++) {
         struct object *o = n.objects.v[i];
-        api_call(c->api, &(struct api_call){.verb = VERB_DELETE, .res = res, .ns = o->ns, .name = o->name});
+        api_call(c->api,
+                 &(struct api_call){.verb = VERB_DELETE, .res = res, .ns = o->ns, .name = o->name});
         object_unref(o);
     }
     vec_done(&n.objects);
     return n.total;
 }
 
-static void remove_finalizer(struct crd_cleanup *c, const struct resource *crds, const struct object *o)
+static void remove_finalizer(struct crd_cleanup *c, const struct resource *crds,
+                             const struct object *o)
 {
     struct json *doc autojson = object_parse(o), *patch autojson = NULL;
     yyjson_mut_doc *mut automut = json_mut_new();
@@ -53,8 +55,9 @@ static void remove_finalizer(struct crd_cleanup *c, const struct resource *crds,
         if (strcmp(json_str(f, ""), CRD_FINALIZER))
             yyjson_mut_arr_append(list, json_thaw(mut, f));
     patch = json_freeze(root);
-    api_call(c->api, &(struct api_call){
-                         .verb = VERB_PATCH, .res = crds, .name = o->name, .body = json_root(patch)});
+    api_call(c->api,
+             &(struct api_call){
+                 .verb = VERB_PATCH, .res = crds, .name = o->name, .body = json_root(patch)});
 }
 
 static bool has_finalizer(const struct object *o)
@@ -70,7 +73,8 @@ static bool has_finalizer(const struct object *o)
 static void run(void *self, const char *name)
 {
     struct crd_cleanup *c = self;
-    const struct resource *crds = api_resource(c->api, "apiextensions.k8s.io", "customresourcedefinitions");
+    const struct resource *crds =
+        api_resource(c->api, "apiextensions.k8s.io", "customresourcedefinitions");
     struct object *o autoobject = storage_get(api_storage(c->api), crds, "", name);
     const struct resource *res = crds_stored(c->crds, name);
 

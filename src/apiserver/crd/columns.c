@@ -47,11 +47,14 @@ static yyjson_mut_val *typed_cell(const struct cell *cell, const struct column *
                                                     : yyjson_get_sint(f->first))
                    : NULL;
     if (!strcmp(column->type, "number"))
-        return yyjson_is_num(f->first) ? yyjson_mut_real(cell->doc, yyjson_get_num(f->first)) : NULL;
+        return yyjson_is_num(f->first) ? yyjson_mut_real(cell->doc, yyjson_get_num(f->first))
+                                       : NULL;
     if (!strcmp(column->type, "boolean"))
-        return yyjson_is_bool(f->first) ? yyjson_mut_bool(cell->doc, yyjson_get_bool(f->first)) : NULL;
+        return yyjson_is_bool(f->first) ? yyjson_mut_bool(cell->doc, yyjson_get_bool(f->first))
+                                        : NULL;
     if (!strcmp(column->type, "date"))
-        return yyjson_is_str(f->first) ? cell_str(cell, human_since(f->first, cell->now_ns, age)) : NULL;
+        return yyjson_is_str(f->first) ? cell_str(cell, human_since(f->first, cell->now_ns, age))
+                                       : NULL;
     return cell_str(cell, buf_str(f->b));
 }
 
@@ -102,8 +105,11 @@ struct printer *crd_printer_new(yyjson_val *version)
     struct crd_printer *p = xcalloc(1, sizeof *p + (n + 2) * sizeof p->columns[0]);
 
     p->printer.columns = p->columns;
-    p->columns[p->printer.n++] = (struct column){
-        .name = "Name", .type = "string", .format = "name", .cell = cell_text, .path = "metadata.name"};
+    p->columns[p->printer.n++] = (struct column){.name = "Name",
+                                                 .type = "string",
+                                                 .format = "name",
+                                                 .cell = cell_text,
+                                                 .path = "metadata.name"};
     json_each(columns, c, i, k)
         add_column(p, c);
     if (!n)

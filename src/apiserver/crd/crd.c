@@ -14,7 +14,7 @@ struct crd_version {
     struct printer *printer;
     struct scale_paths scale;
     struct subresource subs[3];
-    char *definition; /* metadata.name */
+    char *definition;        /* metadata.name */
     struct resource *stored; /* referenced, unless it is res itself */
     bool served;
 };
@@ -57,7 +57,8 @@ static const char *const *strings(struct arena *a, yyjson_val *list, const char 
         return NULL;
     const char **v = arena_array(a, const char *, n + 1);
     json_each(list, item, i, m) {
-        const char *s = yyjson_is_str(item) ? yyjson_get_str(item) : json_get_str(item, "jsonPath", "");
+        const char *s =
+            yyjson_is_str(item) ? yyjson_get_str(item) : json_get_str(item, "jsonPath", "");
         v[k++] = arena_strdup(a, strncmp(s, prefix_to_drop, skip) ? s : s + skip);
     }
     return v;
@@ -71,12 +72,16 @@ static void add_subresources(struct crd_version *v, yyjson_val *subs)
     size_t n = 0;
 
     if (json_get(subs, "status")) {
-        v->subs[n++] = (struct subresource){.name = "status", .group = "", .kind = v->res.kind, .verbs = verbs};
+        v->subs[n++] = (struct subresource){
+            .name = "status", .group = "", .kind = v->res.kind, .verbs = verbs};
         v->res.has_status = v->res.status_keeps_meta = true;
     }
     if (scale) {
-        v->subs[n++] = (struct subresource){
-            .name = "scale", .group = "autoscaling", .version = "v1", .kind = "Scale", .verbs = verbs};
+        v->subs[n++] = (struct subresource){.name = "scale",
+                                            .group = "autoscaling",
+                                            .version = "v1",
+                                            .kind = "Scale",
+                                            .verbs = verbs};
         v->scale = (struct scale_paths){
             .spec_replicas = arena_strdup(a, json_get_str(scale, "specReplicasPath", "")),
             .status_replicas = arena_strdup(a, json_get_str(scale, "statusReplicasPath", "")),
@@ -120,9 +125,10 @@ static struct crd_version *version_new(struct crds *crds, yyjson_val *crd, yyjso
     };
     v->res.stored = &v->res;
     add_subresources(v, json_get(version, "subresources"));
-    if (schema_compile(crds->pool, json_at(version, "schema.openAPIV3Schema"), &v->schema, &err) < 0)
-        log_warn("a schema does not compile, its objects are not validated", "crd", v->definition, "version",
-                 name, "error", err.msg, NULL);
+    if (schema_compile(crds->pool, json_at(version, "schema.openAPIV3Schema"), &v->schema, &err) <
+        0)
+        log_warn("a schema does not compile, its objects are not validated", "crd", v->definition,
+                 "version", name, "error", err.msg, NULL);
     v->res.schema = v->schema;
     v->printer = crd_printer_new(version);
     return v;
@@ -277,8 +283,10 @@ struct crds *crds_new(struct apiserver *api)
 
 int crds_start(struct crds *crds, struct err *err)
 {
-    const struct resource *res = api_resource(crds->api, "apiextensions.k8s.io", "customresourcedefinitions");
-    int r = storage_each(api_storage(crds->api), &(struct storage_scan){.res = res}, visit, crds, err);
+    const struct resource *res =
+        api_resource(crds->api, "apiextensions.k8s.io", "customresourcedefinitions");
+    int r =
+        storage_each(api_storage(crds->api), &(struct storage_scan){.res = res}, visit, crds, err);
 
     if (r < 0)
         return err_wrap(err, "reading the stored CustomResourceDefinitions");
@@ -297,7 +305,8 @@ void crds_free(struct crds *crds)
         return;
     api_unsubscribe(crds->sub);
     crd_cleanup_free(crds->cleanup);
-    for (struct map_item *i = map_next(&crds->definitions, NULL); i; i = map_next(&crds->definitions, i))
+    for (struct map_item *i = map_next(&crds->definitions, NULL); i;
+         i = map_next(&crds->definitions, i))
         definition_free(i->value);
     map_done(&crds->definitions);
     registry_at_end(api_registry(crds->api), free_pool, crds->pool); /* rows still point into it */
@@ -310,7 +319,8 @@ yyjson_val *crd_schema_of(void *arg, const struct resource *res)
 {
     struct crd_schemas *s = arg;
     const struct crd_version *v = res->data;
-    const struct resource *crds = api_resource(s->api, "apiextensions.k8s.io", "customresourcedefinitions");
+    const struct resource *crds =
+        api_resource(s->api, "apiextensions.k8s.io", "customresourcedefinitions");
     struct object *o autoobject = storage_get(api_storage(s->api), crds, "", v->definition);
 
     crd_schemas_done(s);

@@ -1,9 +1,9 @@
 /*
  * CustomResourceDefinitions: from stored objects to rows of the registry and back.
  *
- * Each served version of a CRD is a resource whose data is a struct crd_version: its compiled schema
- * (equal subtrees shared by all CRDs through one pool) and its printer. The text of a CRD stays in
- * the database; crd_schema_of() fetches it for /openapi/v3.
+ * Each served version of a CRD is a resource whose data is a struct crd_version: its compiled
+ * schema (equal subtrees shared by all CRDs through one pool) and its printer. The text of a CRD
+ * stays in the database; crd_schema_of() fetches it for /openapi/v3.
  *
  * The life of a definition: created -> conditions NamesAccepted and Established are set and it is
  * registered -> changed: its rows are replaced, watches go on -> deleted: its objects are deleted
@@ -26,7 +26,8 @@ void crds_free(struct crds *crds);
 /* Registers what is stored and follows changes. */
 int crds_start(struct crds *crds, struct err *err);
 
-/* Defaults, validation and status of the CustomResourceDefinition kind itself (crd/definition.c). */
+/* Defaults, validation and status of the CustomResourceDefinition kind itself (crd/definition.c).
+ */
 void crd_defaults(struct change *ch);
 void crd_prepare(struct change *ch);
 void crd_validate(struct change *ch);

@@ -49,8 +49,8 @@ static const char *storage_version(yyjson_mut_val *spec)
     return "";
 }
 
-static void put_condition(struct change *ch, yyjson_mut_val *conditions, const char *type, const char *reason,
-                          const char *message)
+static void put_condition(struct change *ch, yyjson_mut_val *conditions, const char *type,
+                          const char *reason, const char *message)
 {
     yyjson_mut_val *c = yyjson_mut_arr_add_obj(ch->doc, conditions);
     char now[TIME_TEXT];
@@ -178,19 +178,21 @@ static void check_storage_flag(struct check *c, const struct rule *r, const stru
                       "must have at least one stored version");
     for (size_t i = 0; i < yyjson_arr_size(s->v); i++)
         for (size_t k = 0; k < i; k++)
-            if (json_equal(json_get(yyjson_arr_get(s->v, i), "name"), json_get(yyjson_arr_get(s->v, k), "name"))) {
+            if (json_equal(json_get(yyjson_arr_get(s->v, i), "name"),
+                           json_get(yyjson_arr_get(s->v, k), "name"))) {
                 check_add_invalid(c, s, "must contain unique version names");
                 return;
             }
 }
 
 /*
- * What all versions have in common, Kubernetes keeps (and names) beside them: of a definition with one
- * version, or with equal schemas, the schema stands at spec.validation.
+ * What all versions have in common, Kubernetes keeps (and names) beside them: of a definition with
+ * one version, or with equal schemas, the schema stands at spec.validation.
  */
 static bool is_shared(const struct check *c, const char *part)
 {
-    yyjson_val *versions = json_at(c->root, "spec.versions"), *first = yyjson_arr_get_first(versions);
+    yyjson_val *versions = json_at(c->root, "spec.versions"),
+               *first = yyjson_arr_get_first(versions);
 
     json_each(versions, v, i, n)
         if (!json_equal(json_at(v, part), json_at(first, part)))
@@ -205,7 +207,8 @@ static bool is_first(const struct site *s)
 
 static void check_version_name(struct check *c, const struct rule *r, const struct site *s)
 {
-    const char *name = json_get_str(s->v, "name", ""), *why = *name ? name_dns1035_label(slice_of(name)) : NULL;
+    const char *name = json_get_str(s->v, "name", ""),
+               *why = *name ? name_dns1035_label(slice_of(name)) : NULL;
 
     (void)r;
     if (!*name)
@@ -224,7 +227,8 @@ static void check_schema(struct check *c, const struct rule *r, const struct sit
 
     (void)r;
     if (!schema) {
-        field_required(c->errs, check_at(c, s->path, ".schema.openAPIV3Schema"), "schemas are required");
+        field_required(c->errs, check_at(c, s->path, ".schema.openAPIV3Schema"),
+                       "schemas are required");
         return;
     }
     bool shared = is_shared(c, "schema");
@@ -247,9 +251,11 @@ static void check_column(struct check *c, yyjson_val *column, const char *path)
     if (!*json_get_str(column, "name", ""))
         field_required(c->errs, check_at(c, path, ".name"), NULL);
     if (!*json_str(type, ""))
-        field_required(c->errs, check_at(c, path, ".type"), "must be one of integer,number,string,boolean,date");
+        field_required(c->errs, check_at(c, path, ".type"),
+                       "must be one of integer,number,string,boolean,date");
     else if (!str_in(json_str(type, ""), "integer|number|string|boolean|date"))
-        field_invalid(c->errs, check_at(c, path, ".type"), type, "must be one of boolean,date,integer,number,string");
+        field_invalid(c->errs, check_at(c, path, ".type"), type,
+                      "must be one of boolean,date,integer,number,string");
     if (!*text)
         field_required(c->errs, check_at(c, path, ".JSONPath"), NULL);
     else if (*text != '.' || jsonpath_parse(slice_of(text), &compiled, NULL) < 0)
@@ -266,7 +272,8 @@ static void check_columns(struct check *c, const struct rule *r, const struct si
     if (shared && !is_first(s))
         return;
     json_each(json_get(s->v, "additionalPrinterColumns"), column, i, n) {
-        snprintf(path, sizeof path, "%s.additionalPrinterColumns[%zu]", shared ? "spec" : s->path, i);
+        snprintf(path, sizeof path, "%s.additionalPrinterColumns[%zu]", shared ? "spec" : s->path,
+                 i);
         check_column(c, column, path);
     }
 }
@@ -293,8 +300,10 @@ static void check_scale(struct check *c, const struct rule *r, const struct site
     if (!scale || (shared && !is_first(s)))
         return;
     snprintf(path, sizeof path, "%s.subresources.scale", shared ? "spec" : s->path);
-    check_scale_path(c, json_get(scale, "specReplicasPath"), check_at(c, path, ".specReplicasPath"), ".spec");
-    check_scale_path(c, json_get(scale, "statusReplicasPath"), check_at(c, path, ".statusReplicasPath"), ".status");
+    check_scale_path(c, json_get(scale, "specReplicasPath"), check_at(c, path, ".specReplicasPath"),
+                     ".spec");
+    check_scale_path(c, json_get(scale, "statusReplicasPath"),
+                     check_at(c, path, ".statusReplicasPath"), ".status");
 }
 
 /* Groups of Kubernetes need its review. */
@@ -308,8 +317,9 @@ static void check_approval(struct check *c, const struct rule *r, const struct s
 
     (void)r;
     if (theirs && !*json_get_str(json_at(c->root, "metadata.annotations"), note, ""))
-        field_required(c->errs, check_at(c, "metadata.annotations", "[%s]", note),
-                       "protected groups must have approval annotation \"api-approved.kubernetes.io\"");
+        field_required(
+            c->errs, check_at(c, "metadata.annotations", "[%s]", note),
+            "protected groups must have approval annotation \"api-approved.kubernetes.io\"");
 }
 
 static void check_conversion(struct check *c, const struct rule *r, const struct site *s)
@@ -318,11 +328,11 @@ static void check_conversion(struct check *c, const struct rule *r, const struct
     if (strcmp(json_get_str(s->v, "strategy", ""), "Webhook"))
         return;
     if (!json_at(s->v, "webhook.clientConfig"))
-        field_required(c->errs, check_at(c, s->path, ".webhookClientConfig"), "required when strategy is set to Webhook");
+        field_required(c->errs, check_at(c, s->path, ".webhookClientConfig"),
+                       "required when strategy is set to Webhook");
     if (!yyjson_arr_size(json_at(s->v, "webhook.conversionReviewVersions")))
         field_required(c->errs, check_at(c, s->path, ".conversionReviewVersions"), NULL);
 }
-
 
 static const struct rule definition_rules[] = {
     {"metadata.name", check_crd_name},

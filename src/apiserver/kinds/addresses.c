@@ -71,7 +71,8 @@ bool addresses_in_range(const char *ip)
 {
     struct in_addr v;
 
-    return inet_pton(AF_INET, ip, &v) == 1 && ntohl(v.s_addr) > BASE && ntohl(v.s_addr) < BASE + SIZE - 1;
+    return inet_pton(AF_INET, ip, &v) == 1 && ntohl(v.s_addr) > BASE &&
+           ntohl(v.s_addr) < BASE + SIZE - 1;
 }
 
 bool addresses_pick_ip(struct addresses *a, char out[IP_TEXT])

@@ -1,7 +1,7 @@
 /*
- * What Services hold exclusively: cluster IPs (10.96.0.0/12) and node ports (30000 … 32767). One table
- * an API server, filled from what is stored and kept by following writes. An address that is handed
- * out stays taken until its Service is deleted; one whose write failed stays taken until the
+ * What Services hold exclusively: cluster IPs (10.96.0.0/12) and node ports (30000 … 32767). One
+ * table an API server, filled from what is stored and kept by following writes. An address that is
+ * handed out stays taken until its Service is deleted; one whose write failed stays taken until the
  * process ends, which the ranges' sizes allow.
  */
 #ifndef MANTA_APISERVER_KINDS_ADDRESSES_H

@@ -156,4 +156,3 @@ const struct group_priority group_priorities[] = {
     {"flowcontrol.apiserver.k8s.io", 16100, 15},
 };
 const size_t group_priorities_n = ARRAY_SIZE(group_priorities);
-

@@ -13,9 +13,10 @@
 
 enum builtin_flags {
     BUILTIN_NAMESPACED = 1 << 0,
-    BUILTIN_GENERATION = 1 << 1, /* metadata.generation starts at 1 and counts changes of the spec */
-    BUILTIN_UPSERT = 1 << 2,     /* PUT of an absent name creates it */
-    BUILTIN_RETURNS = 1 << 3,    /* DELETE answers with the object */
+    BUILTIN_GENERATION =
+        1 << 1,               /* metadata.generation starts at 1 and counts changes of the spec */
+    BUILTIN_UPSERT = 1 << 2,  /* PUT of an absent name creates it */
+    BUILTIN_RETURNS = 1 << 3, /* DELETE answers with the object */
 };
 
 struct builtin {

@@ -178,7 +178,8 @@ static void check_expression(struct check *c, const char *path, yyjson_val *e)
     const char *op = json_get_str(e, "operator", "");
     bool listed = str_in(op, "In|NotIn"), values = yyjson_arr_size(json_get(e, "values")) > 0;
     static const char at_in[] = "must be specified when `operator` is 'In' or 'NotIn'";
-    static const char at_exists[] = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+    static const char at_exists[] =
+        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
     const char *why = name_qualified(str_of(json_get(e, "key")));
 
     if (listed && !values)
@@ -270,15 +271,17 @@ void check_percent_or_int(struct check *c, const struct rule *r, const struct si
     if (yyjson_is_int(s->v) && yyjson_get_sint(s->v) < 0)
         check_add_invalid(c, s, "must be greater than or equal to 0");
     if (yyjson_is_str(s->v) && !is_percent(str_of(s->v)))
-        check_add_invalid(c, s,
-                          "a valid percent string must be a numeric string followed by an ending '%' "
-                          "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
+        check_add_invalid(
+            c, s,
+            "a valid percent string must be a numeric string followed by an ending '%' "
+            "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
 }
 
 void check_hundred(struct check *c, const struct rule *r, const struct site *s)
 {
     (void)r;
-    if (yyjson_is_str(s->v) && is_percent(str_of(s->v)) && strtol(yyjson_get_str(s->v), NULL, 10) > 100)
+    if (yyjson_is_str(s->v) && is_percent(str_of(s->v)) &&
+        strtol(yyjson_get_str(s->v), NULL, 10) > 100)
         check_add_invalid(c, s, "must not be greater than 100%");
 }
 
@@ -354,7 +357,8 @@ const char *name_config_key(struct slice s)
             return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
                    "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation "
                    "is '[-._a-zA-Z0-9]+')";
-    return s.n ? NULL : "a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
-                        "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for "
-                        "validation is '[-._a-zA-Z0-9]+')";
+    return s.n ? NULL
+               : "a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
+                 "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for "
+                 "validation is '[-._a-zA-Z0-9]+')";
 }

@@ -9,7 +9,8 @@ static bool unset(yyjson_mut_val *v, bool zero)
     return zero && ((yyjson_mut_is_int(v) && !yyjson_mut_get_sint(v)) || yyjson_mut_is_false(v));
 }
 
-static void set(const struct kind_defaults *d, yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key)
+static void set(const struct kind_defaults *d, yyjson_mut_doc *doc, yyjson_mut_val *obj,
+                const char *key)
 {
     if (!unset(json_mut_get(obj, key), d->zero))
         return;

@@ -21,7 +21,7 @@ struct kind_defaults {
     const char *json; /* the value to set at path */
     default_fn *fn;   /* or: called with the object at path ("" is the place itself) */
     const struct kind_defaults *table; /* or: rows for the object at path */
-    bool zero;        /* 0 and false count as absent, too (no pointer in Go) */
+    bool zero;                         /* 0 and false count as absent, too (no pointer in Go) */
 };
 
 void defaults_apply(const struct kind_defaults *rows, yyjson_mut_doc *doc, yyjson_mut_val *v,

@@ -1,4 +1,5 @@
-/* Defaults of pods and of everything that has a pod template (k8s.io/kubernetes pkg/apis/core/v1/defaults.go). */
+/* Defaults of pods and of everything that has a pod template (k8s.io/kubernetes
+ * pkg/apis/core/v1/defaults.go). */
 #include "apiserver/kinds/defaults.h"
 
 #include "base/slice.h"
@@ -26,9 +27,9 @@ static void requests_from_limits(yyjson_mut_doc *doc, yyjson_mut_val *at, const 
     if (!yyjson_mut_obj_size(limits))
         return;
     yyjson_mut_val *requests = json_ensure(doc, at, "resources.requests");
-    yyjson_mut_obj_foreach(limits, i, n, key, val)
-        if (!json_mut_get(requests, yyjson_mut_get_str(key)))
-            json_put(doc, requests, yyjson_mut_get_str(key), json_dup(doc, val));
+    yyjson_mut_obj_foreach(limits, i, n, key,
+                           val) if (!json_mut_get(requests, yyjson_mut_get_str(key)))
+        json_put(doc, requests, yyjson_mut_get_str(key), json_dup(doc, val));
 }
 
 static void host_ports(yyjson_mut_doc *doc, yyjson_mut_val *spec, const char *list)
@@ -39,7 +40,8 @@ static void host_ports(yyjson_mut_doc *doc, yyjson_mut_val *spec, const char *li
     yyjson_mut_arr_foreach(json_mut_get(spec, list), i, n, container)
         yyjson_mut_arr_foreach(json_mut_get(container, "ports"), k, kn, port)
             if (!yyjson_mut_get_sint(json_mut_get(port, "hostPort")))
-                json_put_int(doc, port, "hostPort", yyjson_mut_get_sint(json_mut_get(port, "containerPort")));
+                json_put_int(doc, port, "hostPort",
+                             yyjson_mut_get_sint(json_mut_get(port, "containerPort")));
 }
 
 static void host_network(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
@@ -72,9 +74,8 @@ static const struct kind_defaults probe[] = {
     {NULL},
 };
 
-static const struct kind_defaults field_ref[] = {{"fieldRef.apiVersion", "\"v1\""},
-                                                 {"resourceFieldRef.divisor", "\"0\""},
-                                                 {NULL}};
+static const struct kind_defaults field_ref[] = {
+    {"fieldRef.apiVersion", "\"v1\""}, {"resourceFieldRef.divisor", "\"0\""}, {NULL}};
 
 static const struct kind_defaults container[] = {
     {"ports[].protocol", "\"TCP\""},

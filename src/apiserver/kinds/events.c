@@ -18,7 +18,8 @@ static const struct {
     {"reportingComponent", "reportingController"},
 };
 
-static void rename_member(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *from, const char *to)
+static void rename_member(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *from,
+                          const char *to)
 {
     yyjson_mut_val *v = json_mut_get(obj, from);
 
@@ -29,7 +30,8 @@ static void rename_member(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *
     json_put(doc, obj, to, copy);
 }
 
-yyjson_mut_val *event_from_stored(const struct resource *to, yyjson_mut_doc *doc, yyjson_val *stored)
+yyjson_mut_val *event_from_stored(const struct resource *to, yyjson_mut_doc *doc,
+                                  yyjson_val *stored)
 {
     yyjson_mut_val *obj = json_thaw(doc, stored);
     static const char *const omitted[] = {"reportingController", "reportingInstance"};
@@ -54,7 +56,8 @@ void event_to_stored(const struct resource *from, yyjson_mut_doc *doc, yyjson_mu
 
 #define CPU_TARGET "targetCPUUtilizationPercentage"
 
-yyjson_mut_val *autoscaler_from_stored(const struct resource *to, yyjson_mut_doc *doc, yyjson_val *stored)
+yyjson_mut_val *autoscaler_from_stored(const struct resource *to, yyjson_mut_doc *doc,
+                                       yyjson_val *stored)
 {
     yyjson_mut_val *obj = json_thaw(doc, stored), *spec = json_mut_get(obj, "spec");
     yyjson_val *cpu = json_at(stored, "spec.metrics.0.resource.target.averageUtilization");

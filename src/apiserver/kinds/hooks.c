@@ -19,47 +19,56 @@ static const char *path_segment(struct slice s)
     return NULL;
 }
 
-#define FIELDS(...) (const char *const[]) {__VA_ARGS__, NULL}
+#define FIELDS(...)                                                                                \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
 
 static const struct scale_paths replica_scale = {".spec.replicas", ".status.replicas", NULL};
 
 #define EVENT_FIELDS(object, component)                                                            \
-    FIELDS(object ".kind", object ".namespace", object ".name", object ".uid", object ".apiVersion", \
-           object ".resourceVersion", object ".fieldPath", "reason", component, "type")
+    FIELDS(object ".kind", object ".namespace", object ".name", object ".uid",                     \
+           object ".apiVersion", object ".resourceVersion", object ".fieldPath", "reason",         \
+           component, "type")
 
 #define RBAC "rbac.authorization.k8s.io"
 
 static const struct kind_row rows[] = {
     {"", "configmaps", .rules = configmap_rules, .update_rules = configmap_update_rules},
     {"", "endpoints", .rules = endpoints_rules, .defaults = endpoints_defaults},
-    {"", "events", .rules = event_rules, .fields = EVENT_FIELDS("involvedObject", "reportingComponent")},
-    {"events.k8s.io", "events", .rules = new_event_rules, .fields = EVENT_FIELDS("regarding", "reportingController"),
+    {"", "events", .rules = event_rules,
+     .fields = EVENT_FIELDS("involvedObject", "reportingComponent")},
+    {"events.k8s.io", "events", .rules = new_event_rules,
+     .fields = EVENT_FIELDS("regarding", "reportingController"),
      .hooks = {.from_stored = event_from_stored, .to_stored = event_to_stored}},
     {"", "limitranges", .rules = limit_range_rules, .defaults = limit_range_defaults},
     {"", "namespaces", .rules = namespace_rules, .defaults = namespace_defaults,
-     .hooks = {.prepare = namespace_prepare, .check_name = name_dns1123_label}, .fields = FIELDS("status.phase")},
+     .hooks = {.prepare = namespace_prepare, .check_name = name_dns1123_label},
+     .fields = FIELDS("status.phase")},
     {"", "nodes", .rules = node_rules, .update_rules = node_update_rules,
-     .hooks = {.admit = node_admit, .prepare = node_prepare}, .fields = FIELDS("spec.unschedulable")},
+     .hooks = {.admit = node_admit, .prepare = node_prepare},
+     .fields = FIELDS("spec.unschedulable")},
     {"", "persistentvolumeclaims", .rules = claim_rules, .update_rules = claim_update_rules,
      .defaults = claim_defaults, .hooks = {.prepare = claim_prepare}},
     {"", "persistentvolumes", .rules = volume_rules_pv, .defaults = volume_defaults,
      .hooks = {.prepare = claim_prepare}},
-    {"", "pods", .rules = pod_rules, .update_rules = pod_update_rules, .status_rules = pod_status_rules,
-     .defaults = pod_defaults,
+    {"", "pods", .rules = pod_rules, .update_rules = pod_update_rules,
+     .status_rules = pod_status_rules, .defaults = pod_defaults,
      .hooks = {.admit = pod_admit, .prepare = pod_prepare, .grace = pod_grace},
-     .fields = FIELDS("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-                      "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs",
-                      "status.nominatedNodeName")},
+     .fields = FIELDS("spec.nodeName", "spec.restartPolicy", "spec.schedulerName",
+                      "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP",
+                      "status.podIPs", "status.nominatedNodeName")},
     {"", "podtemplates", .rules = pod_template_kind_rules, .defaults = pod_template_defaults},
     {"", "replicationcontrollers", .rules = controller_rules, .defaults = controller_defaults,
      .scale = &replica_scale, .fields = FIELDS("status.replicas")},
     {"", "resourcequotas", .rules = quota_rules},
-    {"", "secrets", .rules = secret_rules, .update_rules = secret_update_rules, .defaults = secret_defaults,
-     .hooks = {.prepare = secret_prepare}, .fields = FIELDS("type")},
+    {"", "secrets", .rules = secret_rules, .update_rules = secret_update_rules,
+     .defaults = secret_defaults, .hooks = {.prepare = secret_prepare}, .fields = FIELDS("type")},
     {"", "serviceaccounts", .rules = service_account_rules},
     {"", "services", .rules = service_rules, .update_rules = service_update_rules,
-     .status_rules = service_status_rules,
-     .defaults = service_defaults, .hooks = {.prepare = service_prepare, .check_name = service_name},
+     .status_rules = service_status_rules, .defaults = service_defaults,
+     .hooks = {.prepare = service_prepare, .check_name = service_name},
      .fields = FIELDS("spec.clusterIP", "spec.type")},
     {"apiregistration.k8s.io", "apiservices", .defaults = api_service_defaults},
     {"apps", "daemonsets", .rules = daemonset_rules, .update_rules = deployment_update_rules,
@@ -70,31 +79,39 @@ static const struct kind_row rows[] = {
      .defaults = replicaset_defaults, .scale = &replica_scale, .fields = FIELDS("status.replicas")},
     {"apps", "statefulsets", .rules = statefulset_rules, .update_rules = statefulset_update_rules,
      .defaults = statefulset_defaults, .scale = &replica_scale},
-    {"autoscaling", "horizontalpodautoscalers", .rules = autoscaler_rules, .defaults = autoscaler_defaults,
+    {"autoscaling", "horizontalpodautoscalers", .rules = autoscaler_rules,
+     .defaults = autoscaler_defaults,
      .hooks = {.from_stored = autoscaler_from_stored, .to_stored = autoscaler_to_stored}},
     {"batch", "cronjobs", .rules = cronjob_rules, .defaults = cronjob_defaults},
-    {"batch", "jobs", .rules = job_rules, .update_rules = job_update_rules, .defaults = job_defaults,
-     .hooks = {.prepare = job_prepare}, .fields = FIELDS("status.successful")},
-    {"certificates.k8s.io", "certificatesigningrequests", .rules = signing_request_rules, .fields = FIELDS("spec.signerName")},
+    {"batch", "jobs", .rules = job_rules, .update_rules = job_update_rules,
+     .defaults = job_defaults, .hooks = {.prepare = job_prepare},
+     .fields = FIELDS("status.successful")},
+    {"certificates.k8s.io", "certificatesigningrequests", .rules = signing_request_rules,
+     .fields = FIELDS("spec.signerName")},
     {"networking.k8s.io", "ingressclasses", .rules = ingress_class_rules},
     {"networking.k8s.io", "ingresses", .rules = ingress_rules},
-    {"networking.k8s.io", "networkpolicies", .rules = network_policy_rules, .defaults = network_policy_defaults},
+    {"networking.k8s.io", "networkpolicies", .rules = network_policy_rules,
+     .defaults = network_policy_defaults},
     {"policy", "poddisruptionbudgets", .rules = budget_rules},
-    {RBAC, "clusterrolebindings", .rules = cluster_binding_rules, .update_rules = binding_update_rules,
-     .defaults = binding_defaults, .hooks = {.check_name = path_segment}},
-    {RBAC, "clusterroles", .rules = cluster_role_rules, .defaults = role_defaults, .hooks = {.check_name = path_segment}},
+    {RBAC, "clusterrolebindings", .rules = cluster_binding_rules,
+     .update_rules = binding_update_rules, .defaults = binding_defaults,
+     .hooks = {.check_name = path_segment}},
+    {RBAC, "clusterroles", .rules = cluster_role_rules, .defaults = role_defaults,
+     .hooks = {.check_name = path_segment}},
     {RBAC, "rolebindings", .rules = binding_rules, .update_rules = binding_update_rules,
      .defaults = binding_defaults, .hooks = {.check_name = path_segment}},
-    {RBAC, "roles", .rules = role_rules, .defaults = role_defaults, .hooks = {.check_name = path_segment}},
+    {RBAC, "roles", .rules = role_rules, .defaults = role_defaults,
+     .hooks = {.check_name = path_segment}},
     {"storage.k8s.io", "csidrivers", .defaults = csi_driver_defaults},
     {"storage.k8s.io", "storageclasses", .rules = storage_class_rules,
      .update_rules = storage_class_update_rules, .defaults = storage_class_defaults},
     {"admissionregistration.k8s.io", "mutatingwebhookconfigurations", .defaults = webhook_defaults},
-    {"admissionregistration.k8s.io", "validatingwebhookconfigurations", .defaults = webhook_defaults},
+    {"admissionregistration.k8s.io", "validatingwebhookconfigurations",
+     .defaults = webhook_defaults},
     {"apiextensions.k8s.io", "customresourcedefinitions",
      .hooks = {.defaults = crd_defaults, .prepare = crd_prepare, .validate = crd_validate}},
-    {"scheduling.k8s.io", "priorityclasses", .rules = priority_rules, .update_rules = priority_update_rules,
-     .defaults = priority_defaults},
+    {"scheduling.k8s.io", "priorityclasses", .rules = priority_rules,
+     .update_rules = priority_update_rules, .defaults = priority_defaults},
     {"coordination.k8s.io", "leases", .rules = lease_rules, .defaults = lease_defaults},
     {"node.k8s.io", "runtimeclasses", .rules = runtime_class_rules},
     {"discovery.k8s.io", "endpointslices", .rules = slice_rules, .update_rules = slice_update_rules,
@@ -161,6 +178,7 @@ void kind_validate(struct change *ch)
     else if (row->rules)
         rules_apply(&c, row->rules, c.root, c.old_root, "");
     /* A binding sets what an update may not touch: the node. */
-    if (!status && row->update_rules && ch->old && !str_in(ch->subresource, "binding|ephemeralcontainers|resize"))
+    if (!status && row->update_rules && ch->old &&
+        !str_in(ch->subresource, "binding|ephemeralcontainers|resize"))
         rules_apply(&c, row->update_rules, c.root, c.old_root, "");
 }

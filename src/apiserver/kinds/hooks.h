@@ -15,14 +15,13 @@ struct kind_row {
     struct resource_hooks hooks; /* defaults and validate are filled in when they are NULL */
     const char *const *fields;   /* selectable, NULL-terminated */
     const struct scale_paths *scale;
-    const struct rule *rules;         /* checked on create and update */
-    const struct rule *update_rules;  /* on update only */
-    const struct rule *status_rules;  /* on writes of the status */
+    const struct rule *rules;             /* checked on create and update */
+    const struct rule *update_rules;      /* on update only */
+    const struct rule *status_rules;      /* on writes of the status */
     const struct kind_defaults *defaults; /* ends with a NULL path */
-    const char *stored_version;       /* whose objects these are; NULL: its own */
+    const char *stored_version;           /* whose objects these are; NULL: its own */
 };
 
 const struct kind_row *kind_row_find(const char *group, const char *plural);
-
 
 #endif

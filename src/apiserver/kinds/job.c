@@ -28,7 +28,8 @@ static void replacement(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct ch
         json_put_str(doc, at, "podReplacementPolicy",
                      json_mut_get(at, "podFailurePolicy") ? "Failed" : "TerminatingOrFailed");
     if (!json_mut_get(at, "backoffLimit"))
-        json_put_int(doc, at, "backoffLimit", json_mut_get(at, "backoffLimitPerIndex") ? 2147483647 : 6);
+        json_put_int(doc, at, "backoffLimit",
+                     json_mut_get(at, "backoffLimitPerIndex") ? 2147483647 : 6);
 }
 
 const struct kind_defaults job_defaults[] = {
@@ -81,13 +82,15 @@ void job_prepare(struct change *ch)
     if (!yyjson_mut_get_bool(json_mut_at(ch->obj, "spec.manualSelector")))
         generate_selector(ch);
     yyjson_mut_val *labels = json_mut_at(ch->obj, "spec.template.metadata.labels");
-    if (yyjson_mut_obj_size(labels) && !yyjson_mut_obj_size(json_mut_at(ch->obj, "metadata.labels")))
+    if (yyjson_mut_obj_size(labels) &&
+        !yyjson_mut_obj_size(json_mut_at(ch->obj, "metadata.labels")))
         json_put(ch->doc, json_mut_get(ch->obj, "metadata"), "labels", json_dup(ch->doc, labels));
 }
 
 /* ---- validation ---- */
 
-/* A selector of its own is only for manualSelector; otherwise it holds exactly the generated label. */
+/* A selector of its own is only for manualSelector; otherwise it holds exactly the generated label.
+ */
 static void check_generated(struct check *c, const struct rule *r, const struct site *s)
 {
     yyjson_val *selector = json_get(s->v, "selector"), *labels = json_get(selector, "matchLabels");
@@ -97,7 +100,8 @@ static void check_generated(struct check *c, const struct rule *r, const struct 
         return;
     if (yyjson_obj_size(labels) != 1 || !json_get(labels, UID_LABEL) ||
         yyjson_arr_size(json_get(selector, "matchExpressions")))
-        field_invalid(c->errs, check_at(c, s->path, ".selector"), selector, "`selector` not auto-generated");
+        field_invalid(c->errs, check_at(c, s->path, ".selector"), selector,
+                      "`selector` not auto-generated");
 }
 
 static void check_restart(struct check *c, const struct rule *r, const struct site *s)
@@ -119,8 +123,10 @@ static void check_indexed(struct check *c, const struct rule *r, const struct si
 
     (void)r;
     if (indexed && !json_get(s->v, "completions"))
-        field_required(c->errs, check_at(c, s->path, ".completions"), "when completion mode is Indexed");
-    snprintf(why, sizeof why, "must be less than or equal to 100000 when completion mode is Indexed");
+        field_required(c->errs, check_at(c, s->path, ".completions"),
+                       "when completion mode is Indexed");
+    snprintf(why, sizeof why,
+             "must be less than or equal to 100000 when completion mode is Indexed");
     if (indexed && yyjson_get_sint(parallelism) > 100000)
         field_invalid(c->errs, check_at(c, s->path, ".parallelism"), parallelism, why);
     if (!indexed && json_get(s->v, "backoffLimitPerIndex"))
@@ -174,7 +180,8 @@ static void check_manager(struct check *c, const struct rule *r, const struct si
 
     (void)r;
     if (s->v && (why || !strchr(name, '/')))
-        check_add_invalid(c, s, why ? why : "must be a domain-prefixed path (such as \"acme.io/foo\")");
+        check_add_invalid(c, s,
+                          why ? why : "must be a domain-prefixed path (such as \"acme.io/foo\")");
 }
 
 /* What a Job and a CronJob's jobTemplate have in common. */
@@ -201,8 +208,10 @@ static const struct rule job_spec_rules[] = {
 /* Labels that the job generates may not say something else in the template. */
 static void check_generated_labels(struct check *c, const struct rule *r, const struct site *s)
 {
-    const char *uid = json_str_at(c->root, "metadata.uid", ""), *name = json_str_at(c->root, "metadata.name", "");
-    const char *const labels[][2] = {{UID_LABEL, uid}, {"controller-uid", uid}, {NAME_LABEL, name}, {"job-name", name}};
+    const char *uid = json_str_at(c->root, "metadata.uid", ""),
+               *name = json_str_at(c->root, "metadata.name", "");
+    const char *const labels[][2] = {
+        {UID_LABEL, uid}, {"controller-uid", uid}, {NAME_LABEL, name}, {"job-name", name}};
     char why[300];
 
     (void)r;
@@ -230,7 +239,8 @@ const struct rule job_rules[] = {
 /* What may change in the template of a suspended job that never started: where its pods may run. */
 static yyjson_mut_val *without_places(yyjson_mut_doc *doc, yyjson_val *template)
 {
-    static const char *const places[] = {"nodeSelector", "tolerations", "schedulingGates", "affinity"};
+    static const char *const places[] = {"nodeSelector", "tolerations", "schedulingGates",
+                                         "affinity"};
     yyjson_mut_val *spec = json_thaw(doc, json_get(template, "spec"));
 
     for (size_t i = 0; i < ARRAY_SIZE(places); i++)
@@ -251,7 +261,8 @@ static void check_template_kept(struct check *c, const struct rule *r, const str
     struct json *new autojson = json_freeze(without_places(doc, s->v));
     struct json *old autojson = json_freeze(without_places(doc, s->old));
     if (!json_equal(json_root(new), json_root(old)))
-        field_invalid(c->errs, check_at(c, s->path, ".spec"), json_get(s->v, "spec"), "field is immutable");
+        field_invalid(c->errs, check_at(c, s->path, ".spec"), json_get(s->v, "spec"),
+                      "field is immutable");
 }
 
 static void check_completions_kept(struct check *c, const struct rule *r, const struct site *s)

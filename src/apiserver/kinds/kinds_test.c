@@ -38,7 +38,8 @@ static yyjson_mut_val *decode(const struct resource *res, yyjson_mut_doc *doc, y
     return obj;
 }
 
-static void add_errors(const struct kind_row *row, yyjson_val *obj, yyjson_val *old, struct buf *out)
+static void add_errors(const struct kind_row *row, yyjson_val *obj, yyjson_val *old,
+                       struct buf *out)
 {
     struct field_errors errs cleanup(field_errors_done) = {0};
     struct check c = {.errs = &errs, .root = obj, .old_root = old};
@@ -51,10 +52,12 @@ static void add_errors(const struct kind_row *row, yyjson_val *obj, yyjson_val *
         buf_printf(out, "    %s: %s\n", errs.v[i].field, errs.v[i].message);
 }
 
-static void add_case(const struct registry *reg, yyjson_val *t, struct buf *defaults, struct buf *errors)
+static void add_case(const struct registry *reg, yyjson_val *t, struct buf *defaults,
+                     struct buf *errors)
 {
     const struct resource *res =
-        registry_find(reg, json_get_str(t, "group", ""), json_get_str(t, "version", ""), json_get_str(t, "plural", ""));
+        registry_find(reg, json_get_str(t, "group", ""), json_get_str(t, "version", ""),
+                      json_get_str(t, "plural", ""));
     yyjson_mut_doc *doc automut = json_mut_new();
 
     CHECK(res);
@@ -105,19 +108,23 @@ TEST(discovery)
 
 TEST(aggregated_accept)
 {
-    CHECK_STR(discovery_aggregated("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
-                                   "application/json"),
-              "v2");
-    CHECK_STR(discovery_aggregated("application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"),
+    CHECK_STR(
+        discovery_aggregated("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+                             "application/json"),
+        "v2");
+    CHECK_STR(discovery_aggregated(
+                  "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"),
               "v2beta1");
     CHECK(!discovery_aggregated("application/json"));
-    CHECK(!discovery_aggregated("application/json, application/json;v=v2;as=APIGroupDiscoveryList"));
+    CHECK(
+        !discovery_aggregated("application/json, application/json;v=v2;as=APIGroupDiscoveryList"));
     CHECK(!discovery_aggregated(""));
 }
 
 TEST(versions_in_order)
 {
-    static const char *const order[] = {"v10", "v2", "v1", "v2beta1", "v1beta2", "v1beta1", "v1alpha1", "alpha", "zeta"};
+    static const char *const order[] = {"v10",     "v2",       "v1",    "v2beta1", "v1beta2",
+                                        "v1beta1", "v1alpha1", "alpha", "zeta"};
 
     for (size_t i = 0; i + 1 < ARRAY_SIZE(order); i++) {
         CHECK(version_order(order[i], order[i + 1]) < 0);

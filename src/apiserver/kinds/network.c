@@ -34,8 +34,8 @@ static void check_backend(struct check *c, const struct rule *r, const struct si
     else if (!*name && !number)
         field_required(c->errs, s->path, "port name or number is required");
     else if (!*name && (number < 1 || number > 65535))
-        field_invalid(c->errs, check_at(c, s->path, ".service.port.number"), json_get(port, "number"),
-                      "must be between 1 and 65535, inclusive");
+        field_invalid(c->errs, check_at(c, s->path, ".service.port.number"),
+                      json_get(port, "number"), "must be between 1 and 65535, inclusive");
 }
 
 static const char *wildcard_name(struct slice s)
@@ -74,9 +74,11 @@ static void check_path(struct check *c, const struct rule *r, const struct site 
     if (!*type) {
         field_required(c->errs, check_at(c, s->path, ".pathType"), "pathType must be specified");
     } else if (!str_in(type, "Exact|ImplementationSpecific|Prefix")) {
-        field_not_supported(c->errs, check_at(c, s->path, ".pathType"), json_get(s->v, "pathType"), types, 3);
+        field_not_supported(c->errs, check_at(c, s->path, ".pathType"), json_get(s->v, "pathType"),
+                            types, 3);
     } else if (*path != '/' && (*path || strcmp(type, "ImplementationSpecific"))) {
-        field_invalid(c->errs, check_at(c, s->path, ".path"), json_get(s->v, "path"), "must be an absolute path");
+        field_invalid(c->errs, check_at(c, s->path, ".path"), json_get(s->v, "path"),
+                      "must be an absolute path");
     }
 }
 
@@ -149,7 +151,8 @@ static bool range_within(const struct range *inner, const struct range *outer)
 {
     unsigned whole = outer->bits / 8, rest = outer->bits % 8;
 
-    if (inner->bytes != outer->bytes || inner->bits <= outer->bits || memcmp(inner->ip, outer->ip, whole))
+    if (inner->bytes != outer->bytes || inner->bits <= outer->bits ||
+        memcmp(inner->ip, outer->ip, whole))
         return false;
     return !rest || (inner->ip[whole] ^ outer->ip[whole]) >> (8 - rest) == 0;
 }
@@ -163,7 +166,8 @@ static void check_except(struct check *c, const struct rule *r, const struct sit
         return;
     json_each(json_get(s->v, "except"), e, i, n)
         if (range_parse(json_str(e, ""), &inner) && !range_within(&inner, &outer))
-            field_invalid(c->errs, check_at(c, s->path, ".except[%zu]", i), e, "must be a strict subset of `cidr`");
+            field_invalid(c->errs, check_at(c, s->path, ".except[%zu]", i), e,
+                          "must be a strict subset of `cidr`");
 }
 
 static void check_end_port(struct check *c, const struct rule *r, const struct site *s)
@@ -174,9 +178,11 @@ static void check_end_port(struct check *c, const struct rule *r, const struct s
     if (!end)
         return;
     if (!yyjson_is_int(port))
-        field_invalid(c->errs, check_at(c, s->path, ".endPort"), end, "may not be specified when `port` is not a number");
+        field_invalid(c->errs, check_at(c, s->path, ".endPort"), end,
+                      "may not be specified when `port` is not a number");
     else if (yyjson_get_sint(end) < yyjson_get_sint(port))
-        field_invalid(c->errs, check_at(c, s->path, ".endPort"), end, "must be greater than or equal to `port`");
+        field_invalid(c->errs, check_at(c, s->path, ".endPort"), end,
+                      "must be greater than or equal to `port`");
 }
 
 static const struct rule peer_rules[] = {

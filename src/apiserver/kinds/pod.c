@@ -14,7 +14,8 @@
 static void refuse(struct change *ch, const char *why)
 {
     if (!ch->refuse)
-        ch->refuse = status_forbidden(ch->arena, "", "pods", json_mut_str_at(ch->obj, "metadata.name", ""), why);
+        ch->refuse = status_forbidden(ch->arena, "", "pods",
+                                      json_mut_str_at(ch->obj, "metadata.name", ""), why);
 }
 
 static const char *pod_namespace(const struct change *ch)
@@ -35,7 +36,8 @@ static yyjson_mut_val *source(yyjson_mut_doc *doc, yyjson_mut_val *sources, cons
 static void add_token_volume(yyjson_mut_doc *doc, yyjson_mut_val *spec, const char *name)
 {
     yyjson_mut_val *volumes = json_mut_get(spec, "volumes");
-    yyjson_mut_val *v = yyjson_mut_arr_add_obj(doc, volumes ? volumes : json_put_arr(doc, spec, "volumes"));
+    yyjson_mut_val *v =
+        yyjson_mut_arr_add_obj(doc, volumes ? volumes : json_put_arr(doc, spec, "volumes"));
 
     json_put_str(doc, v, "name", name);
     yyjson_mut_val *projected = json_put_obj(doc, v, "projected");
@@ -79,7 +81,8 @@ static bool mount_token(yyjson_mut_doc *doc, yyjson_mut_val *containers, const c
         if (mounts_there(c))
             continue;
         yyjson_mut_val *mounts = json_mut_get(c, "volumeMounts");
-        yyjson_mut_val *m = yyjson_mut_arr_add_obj(doc, mounts ? mounts : json_put_arr(doc, c, "volumeMounts"));
+        yyjson_mut_val *m =
+            yyjson_mut_arr_add_obj(doc, mounts ? mounts : json_put_arr(doc, c, "volumeMounts"));
         json_put_str(doc, m, "name", volume);
         json_put_bool(doc, m, "readOnly", true);
         json_put_str(doc, m, "mountPath", MOUNT_PATH);
@@ -125,8 +128,10 @@ static void admit_account(struct change *ch)
         storage_newest(api_storage(ch->api), api_resource(ch->api, "", "serviceaccounts"),
                        pod_namespace(ch), name, &pending);
     if (!o) {
-        refuse(ch, arena_printf(ch->arena, "error looking up service account %s/%s: serviceaccount \"%s\" not found",
-                                pod_namespace(ch), name, name));
+        refuse(ch, arena_printf(
+                       ch->arena,
+                       "error looking up service account %s/%s: serviceaccount \"%s\" not found",
+                       pod_namespace(ch), name, name));
         return;
     }
     account = object_parse(o);
@@ -165,7 +170,8 @@ static struct json *priority_class(struct change *ch, const char *name)
         refuse(ch, arena_printf(ch->arena, "no PriorityClass with name %s was found", name));
         return NULL;
     }
-    storage_each(api_storage(ch->api), &(struct storage_scan){.res = classes}, visit_class, &p, NULL);
+    storage_each(api_storage(ch->api), &(struct storage_scan){.res = classes}, visit_class, &p,
+                 NULL);
     return p.best;
 }
 
@@ -179,10 +185,12 @@ static void admit_priority(struct change *ch)
     struct json *class autojson = priority_class(ch, name);
     yyjson_mut_val *given = json_mut_get(spec, "priority");
     if (given && yyjson_mut_get_sint(given) != json_int_at(json_root(class), "value", 0))
-        refuse(ch, "the integer value of priority must not be provided in pod spec; priority admission "
-                   "controller computes it from the given PriorityClass name");
+        refuse(ch,
+               "the integer value of priority must not be provided in pod spec; priority admission "
+               "controller computes it from the given PriorityClass name");
     if (class && !*name)
-        json_put_str(ch->doc, spec, "priorityClassName", json_str_at(json_root(class), "metadata.name", ""));
+        json_put_str(ch->doc, spec, "priorityClassName",
+                     json_str_at(json_root(class), "metadata.name", ""));
     json_put_int(ch->doc, spec, "priority", json_int_at(json_root(class), "value", 0));
     if (!json_mut_get(spec, "preemptionPolicy"))
         json_put_str(ch->doc, spec, "preemptionPolicy",
@@ -206,7 +214,8 @@ static bool tolerates(yyjson_mut_val *list, const char *key)
 
 static void admit_tolerations(struct change *ch)
 {
-    static const char *const keys[] = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"};
+    static const char *const keys[] = {"node.kubernetes.io/not-ready",
+                                       "node.kubernetes.io/unreachable"};
     yyjson_mut_val *spec = json_mut_get(ch->obj, "spec"), *list = json_mut_get(spec, "tolerations");
 
     if (!api_admission_enabled(ch->api, "DefaultTolerationSeconds"))
@@ -230,14 +239,17 @@ static void admit_runtime(struct change *ch)
 {
     const char *name = json_mut_str_at(ch->obj, "spec.runtimeClassName", "");
     const struct resource *classes = api_resource(ch->api, "node.k8s.io", "runtimeclasses");
-    struct object *o autoobject = *name ? storage_get(api_storage(ch->api), classes, "", name) : NULL;
+    struct object *o autoobject =
+        *name ? storage_get(api_storage(ch->api), classes, "", name) : NULL;
 
     if (!api_admission_enabled(ch->api, "RuntimeClass"))
         return;
     if (*name && !o)
         refuse(ch, arena_printf(ch->arena, "pod rejected: RuntimeClass \"%s\" not found", name));
     if (!*name && json_mut_get(json_mut_get(ch->obj, "spec"), "overhead"))
-        refuse(ch, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
+        refuse(
+            ch,
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
 }
 
 /* ---- the whole ---- */
@@ -269,7 +281,8 @@ static bool same_quantity(yyjson_mut_val *a, yyjson_mut_val *b)
     struct quantity x, y;
 
     return a && b && quantity_parse(slice_of(yyjson_mut_get_str(a)), &x, NULL) == 0 &&
-           quantity_parse(slice_of(yyjson_mut_get_str(b)), &y, NULL) == 0 && quantity_cmp(&x, &y) == 0;
+           quantity_parse(slice_of(yyjson_mut_get_str(b)), &y, NULL) == 0 &&
+           quantity_cmp(&x, &y) == 0;
 }
 
 struct qos {
@@ -279,11 +292,13 @@ struct qos {
 static void add_qos_of(struct qos *q, yyjson_mut_val *resources)
 {
     static const char *const names[] = {"cpu", "memory"};
-    yyjson_mut_val *limits = json_mut_get(resources, "limits"), *requests = json_mut_get(resources, "requests");
+    yyjson_mut_val *limits = json_mut_get(resources, "limits"),
+                   *requests = json_mut_get(resources, "requests");
 
     for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
         q->any |= json_mut_get(limits, names[k]) || json_mut_get(requests, names[k]);
-        q->guaranteed &= same_quantity(json_mut_get(limits, names[k]), json_mut_get(requests, names[k]));
+        q->guaranteed &=
+            same_quantity(json_mut_get(limits, names[k]), json_mut_get(requests, names[k]));
     }
 }
 
@@ -317,7 +332,9 @@ static void agree_ips(struct change *ch, yyjson_mut_val *status)
     const char *first = json_mut_str_at(status, "podIPs.0.ip", "");
 
     if (*ip && !*first)
-        json_put_str(ch->doc, yyjson_mut_arr_add_obj(ch->doc, json_put_arr(ch->doc, status, "podIPs")), "ip", ip);
+        json_put_str(ch->doc,
+                     yyjson_mut_arr_add_obj(ch->doc, json_put_arr(ch->doc, status, "podIPs")), "ip",
+                     ip);
     else if (*first && !*ip)
         json_put_str(ch->doc, status, "podIP", first);
 }
@@ -348,7 +365,8 @@ static void prepare_binding(struct change *ch)
 
 static void put_gated(struct change *ch, yyjson_mut_val *status)
 {
-    yyjson_mut_val *c = yyjson_mut_arr_add_obj(ch->doc, json_put_arr(ch->doc, status, "conditions"));
+    yyjson_mut_val *c =
+        yyjson_mut_arr_add_obj(ch->doc, json_put_arr(ch->doc, status, "conditions"));
     char now[TIME_TEXT];
 
     json_put_str(ch->doc, c, "type", "PodScheduled");

@@ -18,8 +18,8 @@ static bool parse(const char *text, struct quantity *q)
 
 /* ---- defaults ---- */
 
-static void set_absent(struct limits *l, yyjson_mut_val *container, const char *list, yyjson_val *defaults,
-                       const char *word, struct buf *set)
+static void set_absent(struct limits *l, yyjson_mut_val *container, const char *list,
+                       yyjson_val *defaults, const char *word, struct buf *set)
 {
     char path[32];
 
@@ -50,12 +50,13 @@ static void apply_defaults(struct limits *l, yyjson_val *item, const char *list)
 
 /* ---- bounds ---- */
 
-static void refuse(struct limits *l, const char *fmt, const char *name, const char *type, const char *bound,
-                   const char *is)
+static void refuse(struct limits *l, const char *fmt, const char *name, const char *type,
+                   const char *bound, const char *is)
 {
     if (l->ch->refuse)
         return;
-    const char *why = arena_printf(l->ch->arena, "%s %s usage per %s is %s, but %s", fmt, name, type, bound, is);
+    const char *why =
+        arena_printf(l->ch->arena, "%s %s usage per %s is %s, but %s", fmt, name, type, bound, is);
     l->ch->refuse = status_forbidden(l->ch->arena, "", "pods",
                                      json_mut_str_at(l->ch->obj, "metadata.name", ""), why);
 }
@@ -69,7 +70,8 @@ static void check_bound(struct limits *l, yyjson_mut_val *resources, yyjson_val 
         const char *name = yyjson_get_str(key), *bound = json_str(val, "");
         struct quantity b, q;
         for (size_t i = 0; i < ARRAY_SIZE(lists) && parse(bound, &b); i++) {
-            const char *text = yyjson_mut_get_str(json_mut_get(json_mut_get(resources, lists[i]), name));
+            const char *text =
+                yyjson_mut_get_str(json_mut_get(json_mut_get(resources, lists[i]), name));
             if (!parse(text, &q) || (max ? quantity_cmp(&q, &b) <= 0 : quantity_cmp(&q, &b) >= 0))
                 continue;
             refuse(l, max ? "maximum" : "minimum", name, "Container", bound,
@@ -117,7 +119,8 @@ void pod_admit_limits(struct change *ch)
     storage_each(api_storage(ch->api), &scan, visit, &l, NULL);
     if (l.notes.len) {
         autofree char *text = xasprintf("LimitRanger plugin set: %s", l.notes.data);
-        json_put_str(ch->doc, json_ensure(ch->doc, ch->obj, "metadata.annotations"), "kubernetes.io/limit-ranger", text);
+        json_put_str(ch->doc, json_ensure(ch->doc, ch->obj, "metadata.annotations"),
+                     "kubernetes.io/limit-ranger", text);
     }
     buf_done(&l.notes);
     l.apply = false;

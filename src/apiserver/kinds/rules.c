@@ -38,7 +38,11 @@ static void walk_items(struct check *c, const struct rule *r, const char *rest, 
     json_each(list, item, i, n) {
         buf_printf(&c->path, "[%zu]", i);
         walk(c, r, rest,
-             &(struct site){.v = item, .old = yyjson_arr_get(old, i), .parent = list, .old_parent = old, .index = i});
+             &(struct site){.v = item,
+                            .old = yyjson_arr_get(old, i),
+                            .parent = list,
+                            .old_parent = old,
+                            .index = i});
         c->path.len = len;
         c->path.data[len] = 0;
     }
@@ -52,7 +56,10 @@ static void walk_values(struct check *c, const struct rule *r, const char *rest,
     json_each_member(map, key, val) {
         buf_printf(&c->path, "[%s]", yyjson_get_str(key));
         walk(c, r, rest,
-             &(struct site){.v = val, .old = json_get(old, yyjson_get_str(key)), .parent = map, .old_parent = old});
+             &(struct site){.v = val,
+                            .old = json_get(old, yyjson_get_str(key)),
+                            .parent = map,
+                            .old_parent = old});
         c->path.len = len;
         c->path.data[len] = 0;
     }
@@ -109,7 +116,8 @@ void rules_apply(struct check *c, const struct rule *rules, yyjson_val *v, yyjso
 
 const char *check_at(struct check *c, const char *path, const char *fmt, ...)
 {
-    static char out[2][1024]; /* loop thread only; two, so that one result may be the other's path */
+    static char out[2]
+                   [1024]; /* loop thread only; two, so that one result may be the other's path */
     static unsigned turn;
     char *to = out[turn++ % 2];
     va_list ap;

@@ -31,11 +31,13 @@ static void check_headers(struct check *c, const struct rule *r, const struct si
     (void)r;
     json_each(s->v, h, i, n) {
         const char *name = json_get_str(h, "name", "");
-        size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-");
+        size_t len =
+            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-");
         if (!*name || name[len])
-            field_invalid(c->errs, s->path, json_get(h, "name"),
-                          "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. "
-                          "'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')");
+            field_invalid(
+                c->errs, s->path, json_get(h, "name"),
+                "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. "
+                "'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')");
     }
 }
 
@@ -97,9 +99,9 @@ static const struct rule lifecycle_rules[] = {
 static bool field_path_known(const char *path)
 {
     static const char *const whole[] = {
-        "metadata.name",  "metadata.namespace",      "metadata.uid",  "spec.nodeName",
-        "status.hostIP",  "spec.serviceAccountName", "status.podIP",  "status.hostIPs",
-        "status.podIPs",  "metadata.labels",         "metadata.annotations"};
+        "metadata.name", "metadata.namespace",      "metadata.uid",        "spec.nodeName",
+        "status.hostIP", "spec.serviceAccountName", "status.podIP",        "status.hostIPs",
+        "status.podIPs", "metadata.labels",         "metadata.annotations"};
 
     for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
         if (!strcmp(path, whole[i]))
@@ -107,7 +109,7 @@ static bool field_path_known(const char *path)
     return !strncmp(path, "metadata.labels['", 17) || !strncmp(path, "metadata.annotations['", 22);
 }
 
-static void check_field_path(struct check *c, const struct rule *r, const struct site *s)
+void check_field_path(struct check *c, const struct rule *r, const struct site *s)
 {
     const char *path = json_str(s->v, "");
     char why[400];
@@ -123,7 +125,7 @@ static void check_field_path(struct check *c, const struct rule *r, const struct
     check_add_invalid(c, s, why);
 }
 
-static void check_resource_name(struct check *c, const struct rule *r, const struct site *s)
+void check_resource_name(struct check *c, const struct rule *r, const struct site *s)
 {
     const char *name = json_str(s->v, "");
 
@@ -143,9 +145,15 @@ static void check_resource_name(struct check *c, const struct rule *r, const str
 /* Whole maps are only for volumes. */
 static void check_env_field_path(struct check *c, const struct rule *r, const struct site *s)
 {
-    static const char *const known[] = {"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
-                                        "spec.serviceAccountName", "status.hostIP", "status.hostIPs",
-                                        "status.podIP", "status.podIPs"};
+    static const char *const known[] = {"metadata.name",
+                                        "metadata.namespace",
+                                        "metadata.uid",
+                                        "spec.nodeName",
+                                        "spec.serviceAccountName",
+                                        "status.hostIP",
+                                        "status.hostIPs",
+                                        "status.podIP",
+                                        "status.podIPs"};
 
     if (str_in(json_str(s->v, ""), "metadata.labels|metadata.annotations"))
         field_not_supported(c->errs, s->path, s->v, known, ARRAY_SIZE(known));
@@ -185,10 +193,12 @@ static void check_value_from(struct check *c, const struct rule *r, const struct
     if (*value)
         field_invalid_str(c->errs, s->path, "", "may not be specified when `value` is not empty");
     else if (n > 1)
-        field_invalid_str(c->errs, s->path, "", "may not have more than one field specified at a time");
+        field_invalid_str(c->errs, s->path, "",
+                          "may not have more than one field specified at a time");
     else if (!n)
-        field_invalid_str(c->errs, s->path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, "
-                                                "`configMapKeyRef` or `secretKeyRef`");
+        field_invalid_str(c->errs, s->path, "",
+                          "must specify one of: `fieldRef`, `resourceFieldRef`, "
+                          "`configMapKeyRef` or `secretKeyRef`");
 }
 
 static void check_env_from(struct check *c, const struct rule *r, const struct site *s)
@@ -197,9 +207,11 @@ static void check_env_from(struct check *c, const struct rule *r, const struct s
     json_each(s->v, e, i, k) { /* the list is named, not the item */
         size_t n = (json_get(e, "configMapRef") != NULL) + (json_get(e, "secretRef") != NULL);
         if (!n)
-            field_invalid_str(c->errs, s->path, "", "must specify one of: `configMapRef` or `secretRef`");
+            field_invalid_str(c->errs, s->path, "",
+                              "must specify one of: `configMapRef` or `secretRef`");
         else if (n > 1)
-            field_invalid_str(c->errs, s->path, "", "may not have more than one field specified at a time");
+            field_invalid_str(c->errs, s->path, "",
+                              "may not have more than one field specified at a time");
     }
 }
 
@@ -254,13 +266,14 @@ static void check_mount_paths(struct check *c, const struct rule *r, const struc
         for (size_t k = 0; k < i; k++) {
             if (!json_equal(path, json_get(yyjson_arr_get(s->v, k), "mountPath")))
                 continue;
-            field_invalid(c->errs, check_at(c, s->path, "[%zu].mountPath", i), path, "must be unique");
+            field_invalid(c->errs, check_at(c, s->path, "[%zu].mountPath", i), path,
+                          "must be unique");
             break;
         }
     }
 }
 
-static bool has_dotdot(const char *path)
+bool path_has_dotdot(const char *path)
 {
     struct slice rest = slice_of(path), one;
 
@@ -270,14 +283,14 @@ static bool has_dotdot(const char *path)
     return false;
 }
 
-static void check_relative(struct check *c, const struct rule *r, const struct site *s)
+void check_relative(struct check *c, const struct rule *r, const struct site *s)
 {
     const char *path = json_str(s->v, "");
 
     (void)r;
     if (*path == '/')
         check_add_invalid(c, s, "must be a relative path");
-    else if (has_dotdot(path))
+    else if (path_has_dotdot(path))
         check_add_invalid(c, s, "must not contain '..'");
 }
 
@@ -288,8 +301,9 @@ static void check_mount_extras(struct check *c, const struct rule *r, const stru
 
     (void)r;
     json_each(s->v, m, i, n) {
-        const char *sub = json_get_str(m, "subPath", ""), *propagation = json_get_str(m, "mountPropagation", "");
-        if (*sub == '/' || has_dotdot(sub))
+        const char *sub = json_get_str(m, "subPath", ""),
+                   *propagation = json_get_str(m, "mountPropagation", "");
+        if (*sub == '/' || path_has_dotdot(sub))
             field_invalid(c->errs, check_at(c, s->path, ".subPath"), json_get(m, "subPath"),
                           *sub == '/' ? "must be a relative path" : "must not contain '..'");
         if (*propagation && !str_in(propagation, "Bidirectional|HostToContainer|None"))
@@ -306,7 +320,8 @@ static void check_host_network_ports(struct check *c, const struct rule *r, cons
         return;
     json_each(json_get(s->v, "ports"), p, i, n)
         if (json_int_at(p, "hostPort", 0) != json_int_at(p, "containerPort", 0))
-            field_invalid(c->errs, check_at(c, s->path, ".ports[%zu].hostPort", i), json_get(p, "hostPort"),
+            field_invalid(c->errs, check_at(c, s->path, ".ports[%zu].hostPort", i),
+                          json_get(p, "hostPort"),
                           "must match `containerPort` when `hostNetwork` is true");
 }
 
@@ -343,12 +358,14 @@ void check_pod_requests(struct check *c, const struct rule *r, const struct site
         yyjson_val *limit = json_get(limits, name);
         struct quantity q, l;
         if (!limit && (strchr(name, '/') || !strncmp(name, "hugepages-", 10)))
-            field_required(c->errs, check_at(c, s->path, ".limits"), "Limit must be set for non overcommitable resources");
+            field_required(c->errs, check_at(c, s->path, ".limits"),
+                           "Limit must be set for non overcommitable resources");
         if (!limit || !quantity_of(val, &q) || !quantity_of(limit, &l))
             continue;
         bool whole = strchr(name, '/') || !strncmp(name, "hugepages-", 10);
         if (whole && quantity_cmp(&q, &l)) {
-            snprintf(detail, sizeof detail, "must be equal to %s limit of %s", name, json_str(limit, ""));
+            snprintf(detail, sizeof detail, "must be equal to %s limit of %s", name,
+                     json_str(limit, ""));
             field_invalid(c->errs, check_at(c, s->path, ".requests"), val, detail);
         } else if (quantity_cmp(&q, &l) > 0) {
             snprintf(detail, sizeof detail, "must be less than or equal to %s limit of %s", name,
@@ -371,7 +388,8 @@ static void check_resource_list(struct check *c, const struct rule *r, const str
         else if (!strchr(name, '/') && !str_in(name, "cpu|memory|ephemeral-storage") &&
                  strncmp(name, "hugepages-", 10)) {
             if (strcmp(name, "storage")) /* a standard name, but not a container's */
-                field_invalid(c->errs, at, key, "must be a standard resource type or fully qualified");
+                field_invalid(c->errs, at, key,
+                              "must be a standard resource type or fully qualified");
             field_invalid(c->errs, at, key, "must be a standard resource for containers");
         }
         if (strchr(name, '/') && quantity_of(val, &q) && quantity_milli(&q) % 1000)
@@ -424,7 +442,8 @@ static void check_security(struct check *c, const struct rule *r, const struct s
     (void)r;
     if (json_bool_at(s->v, "privileged", false) && json_get(s->v, "allowPrivilegeEscalation") &&
         !json_bool_at(s->v, "allowPrivilegeEscalation", true))
-        check_add_invalid(c, s, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+        check_add_invalid(
+            c, s, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
 }
 
 static const struct rule container_rules[] = {
@@ -445,7 +464,8 @@ static const struct rule container_rules[] = {
     {"volumeMounts", check_mount_paths},
     {"volumeMounts", check_mount_extras},
     {"resources", check_rules, .rules = resource_rules},
-    {"securityContext.runAsUser", check_range, "must be between 0 and 2147483647, inclusive", .max = 2147483647},
+    {"securityContext.runAsUser", check_range, "must be between 0 and 2147483647, inclusive",
+     .max = 2147483647},
     {"securityContext", check_security},
     {"terminationMessagePolicy", check_enum, "FallbackToLogsOnError|File"},
     {"restartPolicy", check_enum, "Always|Never|OnFailure"},
@@ -464,7 +484,8 @@ static const struct rule main_rules[] = {
     {"livenessProbe", check_rules, .rules = probe_rules},
     {"livenessProbe", check_rules, .rules = once_rules},
     {"readinessProbe", check_rules, .rules = probe_rules},
-    {"readinessProbe.terminationGracePeriodSeconds", check_absent, "must not be set for readinessProbes"},
+    {"readinessProbe.terminationGracePeriodSeconds", check_absent,
+     "must not be set for readinessProbes"},
     {"startupProbe", check_rules, .rules = probe_rules},
     {"startupProbe", check_rules, .rules = once_rules},
     {NULL},
@@ -473,7 +494,8 @@ static const struct rule main_rules[] = {
 /* An init container has no lifecycle and no probes, unless it is a sidecar. */
 static void check_init_extras(struct check *c, const struct rule *r, const struct site *s)
 {
-    static const char *const extras[] = {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"};
+    static const char *const extras[] = {"lifecycle", "livenessProbe", "readinessProbe",
+                                         "startupProbe"};
 
     (void)r;
     if (!strcmp(json_get_str(s->v, "restartPolicy", ""), "Always")) {
@@ -498,130 +520,6 @@ static void check_init_names(struct check *c, const struct rule *r, const struct
             field_duplicate(c->errs, check_at(c, s->path, ".initContainers[%zu].name", i), name);
     }
 }
-
-/* ---- volumes ---- */
-
-static void check_volume_source(struct check *c, const struct rule *r, const struct site *s)
-{
-    /* The order in which Kubernetes looks at them: the first one is right, others are too many. */
-    static const char order[] = "emptyDir|hostPath|gitRepo|gcePersistentDisk|awsElasticBlockStore|secret|nfs|iscsi|"
-                                "glusterfs|flocker|persistentVolumeClaim|rbd|cinder|cephfs|downwardAPI|fc|azureFile|"
-                                "configMap|vsphereVolume|quobyte|azureDisk|photonPersistentDisk|projected|"
-                                "portworxVolume|scaleIO|storageos|csi|ephemeral|image";
-    struct slice rest = slice_of(order), one;
-    size_t n = 0;
-
-    (void)r;
-    while (slice_cut(&rest, '|', &one)) {
-        if (!yyjson_obj_getn(s->v, one.p, one.n) || !n++)
-            continue;
-        field_forbidden(c->errs, check_at(c, s->path, ".%.*s", SLICE_FMT(one)),
-                        "may not specify more than 1 volume type");
-    }
-    if (!n)
-        field_required(c->errs, s->path, "must specify a volume type");
-}
-
-static void check_mode(struct check *c, const struct rule *r, const struct site *s)
-{
-    int64_t n = yyjson_get_sint(s->v);
-
-    (void)r;
-    if (s->v && (n < 0 || n > 0777))
-        check_add_invalid(c, s, "must be a number between 0 and 0777 (octal), both inclusive");
-}
-
-static const struct rule key_rules[] = {
-    {"key", check_required},
-    {"path", check_required},
-    {"path", check_relative},
-    {"mode", check_mode},
-    {NULL},
-};
-
-static const struct rule file_rules[] = {
-    {"path", check_required},
-    {"path", check_relative},
-    {"fieldRef.fieldPath", check_field_path},
-    {"resourceFieldRef.resource", check_resource_name},
-    {"mode", check_mode},
-    {NULL},
-};
-
-/* Exactly one source; a second one is refused without saying which. */
-static void check_projection(struct check *c, const struct rule *r, const struct site *s)
-{
-    (void)r;
-    for (size_t i = 1; i < yyjson_obj_size(s->v); i++)
-        field_forbidden(c->errs, s->path, "may not specify more than 1 volume type");
-}
-
-/* Of a volume, Kubernetes names neither "items" nor the item. */
-static void check_downward(struct check *c, const struct rule *r, const struct site *s)
-{
-    char path[1024];
-
-    (void)r;
-    snprintf(path, sizeof path, "%s", s->path);
-    json_each(json_get(s->v, "items"), item, i, n) {
-        rules_apply(c, file_rules, item, NULL, path);
-        if (!json_get(item, "fieldRef") && !json_get(item, "resourceFieldRef"))
-            field_required(c->errs, path, "one of fieldRef and resourceFieldRef is required");
-    }
-}
-
-static void check_no_dots(struct check *c, const struct rule *r, const struct site *s)
-{
-    (void)r;
-    if (has_dotdot(json_str(s->v, "")))
-        check_add_invalid(c, s, "must not contain '..'");
-}
-
-static void check_size_limit(struct check *c, const struct rule *r, const struct site *s)
-{
-    struct quantity q;
-
-    (void)r;
-    if (quantity_of(s->v, &q) && q.mantissa < 0)
-        field_forbidden(c->errs, s->path, "SizeLimit field must be a valid resource quantity");
-}
-
-static const struct rule projected_rules[] = {
-    {"", check_projection},
-    {"configMap.name", check_required},
-    {"configMap.items[]", check_rules, .rules = key_rules},
-    {"secret.name", check_required},
-    {"secret.items[]", check_rules, .rules = key_rules},
-    {"downwardAPI.items[]", check_rules, .rules = file_rules},
-    {"serviceAccountToken.path", check_required},
-    {"serviceAccountToken.path", check_relative},
-    {"serviceAccountToken.expirationSeconds", check_min, "may not specify a duration less than 10 minutes", .min = 600},
-    {NULL},
-};
-
-static const struct rule volume_rules[] = {
-    {"name", check_name_needed, .name = name_dns1123_label},
-    {"", check_volume_source},
-    {"emptyDir.sizeLimit", check_size_limit},
-    {"hostPath.path", check_required},
-    {"hostPath.path", check_no_dots},
-    {"hostPath.type", check_enum, "BlockDevice|CharDevice|Directory|DirectoryOrCreate|File|FileOrCreate|Socket"},
-    {"secret.secretName", check_required},
-    {"secret.defaultMode", check_mode},
-    {"secret.items[]", check_rules, .rules = key_rules},
-    {"configMap.name", check_required},
-    {"configMap.defaultMode", check_mode},
-    {"configMap.items[]", check_rules, .rules = key_rules},
-    {"downwardAPI.defaultMode", check_mode},
-    {"downwardAPI", check_downward},
-    {"projected.defaultMode", check_mode},
-    {"projected.sources[]", check_rules, .rules = projected_rules},
-    {"persistentVolumeClaim.claimName", check_required},
-    {"nfs.server", check_required},
-    {"nfs.path", check_required},
-    {"nfs.path", check_absolute, "must be an absolute path"},
-    {NULL},
-};
 
 /* ---- scheduling ---- */
 
@@ -683,7 +581,10 @@ static const struct rule affinity_term_rules[] = {
     {NULL},
 };
 
-#define WEIGHT {"weight", check_range, "must be in the range 1-100", .min = 1, .max = 100}
+#define WEIGHT                                                                                     \
+    {                                                                                              \
+        "weight", check_range, "must be in the range 1-100", .min = 1, .max = 100                  \
+    }
 static const struct rule weighted_rules[] = {
     WEIGHT, {"podAffinityTerm", check_rules, .rules = affinity_term_rules}, {NULL}};
 
@@ -700,11 +601,14 @@ static void check_node_expression(struct check *c, const struct rule *r, const s
 
     (void)r;
     if (str_in(op, "In|NotIn") && !n)
-        field_required(c->errs, check_at(c, s->path, ".values"), "must be specified when `operator` is 'In' or 'NotIn'");
+        field_required(c->errs, check_at(c, s->path, ".values"),
+                       "must be specified when `operator` is 'In' or 'NotIn'");
     else if (str_in(op, "Exists|DoesNotExist") && n)
-        field_forbidden(c->errs, check_at(c, s->path, ".values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+        field_forbidden(c->errs, check_at(c, s->path, ".values"),
+                        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
     else if (str_in(op, "Gt|Lt") && n != 1)
-        field_required(c->errs, check_at(c, s->path, ".values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
+        field_required(c->errs, check_at(c, s->path, ".values"),
+                       "must be specified single value when `operator` is 'Lt' or 'Gt'");
 }
 
 static const struct rule node_term_rules[] = {
@@ -717,8 +621,8 @@ static const struct rule preferred_node_rules[] = {
     WEIGHT, {"preference", check_rules, .rules = node_term_rules}, {NULL}};
 
 static const struct rule affinity_rules[] = {
-    {"nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms", check_required,
-     "must have at least one node selector term"},
+    {"nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
+     check_required, "must have at least one node selector term"},
     {"nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[]", check_rules,
      .rules = node_term_rules},
     {"nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[]", check_rules,
@@ -740,15 +644,20 @@ static void check_dns_none(struct check *c, const struct rule *r, const struct s
     (void)r;
     if (!strcmp(json_get_str(s->v, "dnsPolicy", ""), "None") &&
         !yyjson_arr_size(json_at(s->v, "dnsConfig.nameservers")))
-        field_required(c->errs, check_at(c, s->path, json_get(s->v, "dnsConfig") ? ".dnsConfig.nameservers" : ".dnsConfig"),
-                       "must provide at least one DNS nameserver when `dnsPolicy` is None");
+        field_required(
+            c->errs,
+            check_at(c, s->path,
+                     json_get(s->v, "dnsConfig") ? ".dnsConfig.nameservers" : ".dnsConfig"),
+            "must provide at least one DNS nameserver when `dnsPolicy` is None");
 }
 
 static void check_seccomp(struct check *c, const struct rule *r, const struct site *s)
 {
     (void)r;
-    if (s->v && !strcmp(json_get_str(s->v, "type", ""), "Localhost") && !*json_get_str(s->v, "localhostProfile", ""))
-        field_required(c->errs, check_at(c, s->path, ".localhostProfile"), "must be set when seccomp type is Localhost ");
+    if (s->v && !strcmp(json_get_str(s->v, "type", ""), "Localhost") &&
+        !*json_get_str(s->v, "localhostProfile", ""))
+        field_required(c->errs, check_at(c, s->path, ".localhostProfile"),
+                       "must be set when seccomp type is Localhost ");
 }
 
 static void check_os(struct check *c, const struct rule *r, const struct site *s)
@@ -765,7 +674,8 @@ static void check_shared_processes(struct check *c, const struct rule *r, const 
     (void)r;
     if (json_bool_at(s->v, "shareProcessNamespace", false) && json_bool_at(s->v, "hostPID", false))
         field_invalid(c->errs, check_at(c, s->path, ".securityContext.shareProcessNamespace"),
-                      json_get(s->v, "shareProcessNamespace"), "ShareProcessNamespace and HostPID cannot both be enabled");
+                      json_get(s->v, "shareProcessNamespace"),
+                      "ShareProcessNamespace and HostPID cannot both be enabled");
 }
 
 /* A port of the host is one container's. */
@@ -783,7 +693,8 @@ static void check_host_ports(struct check *c, const struct rule *r, const struct
                 if (json_equal(json_get(p, "hostPort"), json_get(seen[j], "hostPort")) &&
                     json_equal(json_get(p, "protocol"), json_get(seen[j], "protocol")) &&
                     json_equal(json_get(p, "hostIP"), json_get(seen[j], "hostIP"))) {
-                    field_duplicate(c->errs, check_at(c, s->path, "[%zu].ports[%zu].hostPort", i, k), p);
+                    field_duplicate(c->errs,
+                                    check_at(c, s->path, "[%zu].ports[%zu].hostPort", i, k), p);
                     break;
                 }
             if (n_seen < ARRAY_SIZE(seen))
@@ -815,14 +726,17 @@ const struct rule pod_spec_rules[] = {
     {"affinity", check_rules, .rules = affinity_rules},
     {"tolerations[]", check_rules, .rules = toleration_rules},
     {"topologySpreadConstraints[]", check_rules, .rules = spread_rules},
-    {"securityContext.runAsUser", check_range, "must be between 0 and 2147483647, inclusive", .max = 2147483647},
-    {"securityContext.fsGroup", check_range, "must be between 0 and 2147483647, inclusive", .max = 2147483647},
+    {"securityContext.runAsUser", check_range, "must be between 0 and 2147483647, inclusive",
+     .max = 2147483647},
+    {"securityContext.fsGroup", check_range, "must be between 0 and 2147483647, inclusive",
+     .max = 2147483647},
     {"securityContext.fsGroupChangePolicy", check_enum, "Always|OnRootMismatch"},
     {"serviceAccountName", check_name, .name = name_dns1123_subdomain},
     {"nodeName", check_name, .name = name_dns1123_subdomain},
     {"hostname", check_name, .name = name_dns1123_label},
     {"subdomain", check_name, .name = name_dns1123_label},
-    {"activeDeadlineSeconds", check_range, "must be between 1 and 2147483647, inclusive", .min = 1, .max = 2147483647},
+    {"activeDeadlineSeconds", check_range, "must be between 1 and 2147483647, inclusive", .min = 1,
+     .max = 2147483647},
     {"runtimeClassName", check_name, .name = name_dns1123_subdomain},
     {"hostAliases[].ip", check_ip},
     {"readinessGates[].conditionType", check_name, .name = name_qualified},
@@ -857,7 +771,8 @@ static void check_pod_ip(struct check *c, const struct rule *r, const struct sit
 
     (void)r;
     if (!is_ip(json_str(ip, "")))
-        field_invalid(c->errs, s->path, ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+        field_invalid(c->errs, s->path, ip,
+                      "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
 }
 
 const struct rule pod_status_rules[] = {

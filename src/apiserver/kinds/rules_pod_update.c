@@ -37,9 +37,9 @@ static void check_deadline(struct check *c, const struct site *s)
     char path[1024], detail[96];
 
     snprintf(path, sizeof path, "%s.activeDeadlineSeconds", s->path);
-    if (!new && old)
+    if (!new &&old)
         field_invalid(c->errs, path, NULL, "must not update from a positive integer to nil value");
-    if (new && old && yyjson_get_sint(new) > yyjson_get_sint(old)) {
+    if (new &&old && yyjson_get_sint(new) > yyjson_get_sint(old)) {
         snprintf(detail, sizeof detail, "must be less than or equal to previous value");
         field_invalid(c->errs, path, new, detail);
     }
@@ -77,7 +77,8 @@ static void keep(yyjson_mut_doc *doc, yyjson_mut_val *to, yyjson_val *from, cons
         json_remove(to, key);
 }
 
-static void keep_images(yyjson_mut_doc *doc, yyjson_mut_val *spec, yyjson_val *old, const char *list)
+static void keep_images(yyjson_mut_doc *doc, yyjson_mut_val *spec, yyjson_val *old,
+                        const char *list)
 {
     size_t i, n;
     yyjson_mut_val *v;
@@ -89,7 +90,8 @@ static void keep_images(yyjson_mut_doc *doc, yyjson_mut_val *spec, yyjson_val *o
 /* Compares the rest of the spec. */
 static bool spec_same(yyjson_val *new, yyjson_val *old)
 {
-    static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations", "schedulingGates"};
+    static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations",
+                                              "schedulingGates"};
     yyjson_mut_doc *doc automut = json_mut_new();
     yyjson_mut_val *spec = json_thaw(doc, new);
 

@@ -1,4 +1,5 @@
-/* Services: defaults, addresses, what depends on the type (pkg/registry/core/service, pkg/apis/core). */
+/* Services: defaults, addresses, what depends on the type (pkg/registry/core/service,
+ * pkg/apis/core). */
 #include "apiserver/kinds/kind.h"
 
 #include "apiserver/kinds/addresses.h"
@@ -55,7 +56,8 @@ static void by_type(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change
         json_put_bool(doc, at, "allocateLoadBalancerNodePorts", true);
     if (!strcmp(json_mut_str_at(at, "sessionAffinity", ""), "ClientIP") &&
         !json_mut_at(at, "sessionAffinityConfig.clientIP.timeoutSeconds"))
-        json_put_int(doc, json_ensure(doc, at, "sessionAffinityConfig.clientIP"), "timeoutSeconds", 10800);
+        json_put_int(doc, json_ensure(doc, at, "sessionAffinityConfig.clientIP"), "timeoutSeconds",
+                     10800);
 }
 
 const struct kind_defaults service_defaults[] = {
@@ -102,7 +104,8 @@ static void keep_node_ports(struct change *ch, yyjson_mut_val *spec)
 static void agree_ips(struct change *ch, yyjson_mut_val *spec)
 {
     yyjson_mut_val *ips = json_mut_get(spec, "clusterIPs");
-    const char *ip = json_mut_str_at(spec, "clusterIP", ""), *old_ip = json_str_at(ch->old, "spec.clusterIP", "");
+    const char *ip = json_mut_str_at(spec, "clusterIP", ""),
+               *old_ip = json_str_at(ch->old, "spec.clusterIP", "");
     const char *first = yyjson_mut_get_str(yyjson_mut_arr_get_first(ips));
     const char *old_first = json_str_at(ch->old, "spec.clusterIPs.0", "");
 
@@ -130,7 +133,8 @@ static bool unchanged(struct change *ch, yyjson_mut_val *spec, const char *key)
     return json_equal(json_root(now), json_get(json_at(ch->old, "spec"), key));
 }
 
-static void drop_unchanged(struct change *ch, yyjson_mut_val *spec, const char *const *keys, size_t n)
+static void drop_unchanged(struct change *ch, yyjson_mut_val *spec, const char *const *keys,
+                           size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (unchanged(ch, spec, keys[i]))
@@ -144,12 +148,14 @@ static void drop_node_ports(struct change *ch, yyjson_mut_val *spec)
 
     yyjson_mut_arr_foreach(json_mut_get(spec, "ports"), i, n, port)
         json_each(json_at(ch->old, "spec.ports"), old, k, kn)
-            if (yyjson_mut_get_sint(json_mut_get(port, "nodePort")) == json_int_at(old, "nodePort", -1))
+            if (yyjson_mut_get_sint(json_mut_get(port, "nodePort")) ==
+                json_int_at(old, "nodePort", -1))
                 json_remove(port, "nodePort");
 }
 
 /* Fields that the old type had and the new one has not go, unless the caller changed them. */
-static void drop_of_old_type(struct change *ch, yyjson_mut_val *spec, const char *old, const char *new)
+static void drop_of_old_type(struct change *ch, yyjson_mut_val *spec, const char *old,
+                             const char *new)
 {
     static const char *const ips[] = {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy",
                                       "internalTrafficPolicy"};
@@ -203,7 +209,8 @@ static void put_families(struct change *ch, yyjson_mut_val *spec)
         json_put_str(ch->doc, spec, "ipFamilyPolicy", both ? "RequireDualStack" : "SingleStack");
 }
 
-static void allocate_ip(struct change *ch, struct addresses *a, yyjson_mut_val *spec, const char *uid)
+static void allocate_ip(struct change *ch, struct addresses *a, yyjson_mut_val *spec,
+                        const char *uid)
 {
     const char *ip = json_mut_str_at(spec, "clusterIP", "");
     char fresh[IP_TEXT], why[200];
@@ -229,7 +236,8 @@ static void allocate_ip(struct change *ch, struct addresses *a, yyjson_mut_val *
         addresses_take_ip(a, ip, uid);
 }
 
-static void allocate_port(struct change *ch, struct addresses *a, yyjson_mut_val *port, size_t i, const char *uid)
+static void allocate_port(struct change *ch, struct addresses *a, yyjson_mut_val *port, size_t i,
+                          const char *uid)
 {
     unsigned n = (unsigned)yyjson_mut_get_sint(json_mut_get(port, "nodePort"));
     char path[64];
@@ -253,7 +261,8 @@ static void allocate_port(struct change *ch, struct addresses *a, yyjson_mut_val
     }
 }
 
-static void allocate_ports(struct change *ch, struct addresses *a, yyjson_mut_val *spec, const char *uid)
+static void allocate_ports(struct change *ch, struct addresses *a, yyjson_mut_val *spec,
+                           const char *uid)
 {
     yyjson_mut_val *wanted = json_mut_get(spec, "allocateLoadBalancerNodePorts"), *port;
     bool none = wanted && !yyjson_mut_get_bool(wanted);
@@ -265,12 +274,14 @@ static void allocate_ports(struct change *ch, struct addresses *a, yyjson_mut_va
 }
 
 /* A balancer that sends only to nodes with a local pod asks them by this port. */
-static void allocate_health_port(struct change *ch, struct addresses *a, yyjson_mut_val *spec, const char *uid)
+static void allocate_health_port(struct change *ch, struct addresses *a, yyjson_mut_val *spec,
+                                 const char *uid)
 {
     unsigned port;
 
     if (strcmp(json_mut_str_at(spec, "externalTrafficPolicy", ""), "Local") ||
-        yyjson_mut_get_sint(json_mut_get(spec, "healthCheckNodePort")) || !addresses_pick_port(a, &port))
+        yyjson_mut_get_sint(json_mut_get(spec, "healthCheckNodePort")) ||
+        !addresses_pick_port(a, &port))
         return;
     json_put_int(ch->doc, spec, "healthCheckNodePort", port);
     if (!ch->dry_run)
@@ -356,20 +367,23 @@ static void check_service_type(struct check *c, const struct rule *r, const stru
     snprintf(at, sizeof at, "%s.clusterIPs[0]", s->path);
     if (!strcmp(type, "ExternalName")) {
         if (ip)
-            field_forbidden(c->errs, check_at(c, s->path, ".clusterIPs"), "may not be set for ExternalName services");
+            field_forbidden(c->errs, check_at(c, s->path, ".clusterIPs"),
+                            "may not be set for ExternalName services");
         const char *name = json_get_str(s->v, "externalName", "");
         const char *bad = *name ? name_dns1123_subdomain(slice_of(name)) : NULL;
         if (!*name)
             field_required(c->errs, check_at(c, s->path, ".externalName"), NULL);
         else if (bad)
-            field_invalid(c->errs, check_at(c, s->path, ".externalName"), json_get(s->v, "externalName"), bad);
+            field_invalid(c->errs, check_at(c, s->path, ".externalName"),
+                          json_get(s->v, "externalName"), bad);
         return;
     }
     if (is_external(type) && !strcmp(json_str(ip, ""), "None")) {
         snprintf(why, sizeof why, "may not be set to 'None' for %s services", type);
         field_invalid(c->errs, at, ip, why);
     } else if (*json_str(ip, "") && strcmp(json_str(ip, ""), "None") && !is_ip(json_str(ip, ""))) {
-        field_invalid(c->errs, at, ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+        field_invalid(c->errs, at, ip,
+                      "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
     }
 }
 
@@ -391,7 +405,8 @@ static void check_ips(struct check *c, const struct rule *r, const struct site *
         field_invalid(c->errs, at, ips, "must be empty when `clusterIP` is not specified");
     if (both_v4(ips))
         field_invalid(c->errs, at, ips, "may only hold up to 1 values of each IP family");
-    if (yyjson_arr_size(ips) > 1 && !str_in(json_get_str(s->v, "ipFamilyPolicy", ""), "PreferDualStack|RequireDualStack"))
+    if (yyjson_arr_size(ips) > 1 &&
+        !str_in(json_get_str(s->v, "ipFamilyPolicy", ""), "PreferDualStack|RequireDualStack"))
         field_invalid(c->errs, at, ips, "may only hold up to 1 value for single-stack services");
 }
 
@@ -437,7 +452,8 @@ static void check_no_ingress(struct check *c, const struct rule *r, const struct
         field_forbidden(c->errs, s->path, "may only be used when `spec.type` is LoadBalancer");
 }
 
-const struct rule service_status_rules[] = {{"status.loadBalancer.ingress", check_no_ingress}, {NULL}};
+const struct rule service_status_rules[] = {{"status.loadBalancer.ingress", check_no_ingress},
+                                            {NULL}};
 
 static void check_outer_policy(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -490,10 +506,12 @@ const struct rule service_rules[] = {
 /* The first cluster IP stays as long as the Service has one. */
 static void check_ip_kept(struct check *c, const struct rule *r, const struct site *s)
 {
-    const char *old = json_str_at(s->old, "clusterIPs.0", ""), *new = json_str_at(s->v, "clusterIPs.0", "");
+    const char *old = json_str_at(s->old, "clusterIPs.0", ""),
+               *new = json_str_at(s->v, "clusterIPs.0", "");
 
     (void)r;
-    if (!*old || !has_ip(json_get_str(s->old, "type", "")) || !has_ip(json_get_str(s->v, "type", "")))
+    if (!*old || !has_ip(json_get_str(s->old, "type", "")) ||
+        !has_ip(json_get_str(s->v, "type", "")))
         return;
     if (strcmp(old, new))
         field_invalid(c->errs, check_at(c, s->path, ".clusterIPs[0]"), json_get(s->v, "clusterIPs"),

@@ -2,294 +2,20 @@
 #include "apiserver/kinds/kind.h"
 
 #include "apiserver/kinds/rules_pod.h"
+#include "base/base64.h"
 #include "base/names.h"
 #include "data/quantity.h"
 
 #include <stdio.h>
-
-#define MAX_DATA (1 << 20)
-
-/* ---- ConfigMap and Secret ---- */
-
-static void check_data_keys(struct check *c, const struct rule *r, const struct site *s)
-{
-    (void)r;
-    json_each_member(s->v, key, val) {
-        const char *why = name_config_key((struct slice){yyjson_get_str(key), yyjson_get_len(key)});
-        if (why && val)
-            field_invalid(c->errs, check_at(c, s->path, "[%s]", yyjson_get_str(key)), key, why);
-    }
-}
-
-static size_t base64_size(yyjson_val *v)
-{
-    size_t n = yyjson_get_len(v);
-    const char *s = json_str(v, "");
-
-    return n / 4 * 3 - (n > 0 && s[n - 1] == '=') - (n > 1 && s[n - 2] == '=');
-}
-
-static void check_config_size(struct check *c, const struct rule *r, const struct site *s)
-{
-    size_t total = 0;
-
-    (void)r;
-    json_each_member(json_get(s->v, "data"), key, val)
-        total += key ? yyjson_get_len(val) : 0;
-    json_each_member(json_get(s->v, "binaryData"), bkey, bval) {
-        total += base64_size(bval);
-        if (json_get(json_get(s->v, "data"), yyjson_get_str(bkey)))
-            field_invalid(c->errs, check_at(c, "data", "[%s]", yyjson_get_str(bkey)), bkey,
-                          "duplicate of key present in binaryData");
-    }
-    if (total > MAX_DATA)
-        field_too_long(c->errs, "[]", MAX_DATA);
-}
-
-/* Once `immutable` is set, it stays, and so does the data. */
-static void check_frozen(struct check *c, const struct rule *r, const struct site *s)
-{
-    if (json_bool_at(c->old_root, "immutable", false) && !json_equal(s->v, s->old))
-        field_forbidden(c->errs, s->path, r->text);
-}
-#define FROZEN(path) {path, check_frozen, "field is immutable when `immutable` is set"}
-
-const struct rule configmap_rules[] = {
-    {"data", check_data_keys}, {"binaryData", check_data_keys}, {"", check_config_size}, {NULL}};
-const struct rule configmap_update_rules[] = {
-    FROZEN("immutable"), FROZEN("data"), FROZEN("binaryData"), {NULL}};
-
-static void check_secret_size(struct check *c, const struct rule *r, const struct site *s)
-{
-    size_t total = 0;
-
-    (void)r;
-    json_each_member(s->v, key, val)
-        total += key ? base64_size(val) : 0;
-    if (total > MAX_DATA)
-        field_too_long(c->errs, "data", MAX_DATA);
-}
-
-/* What each type of secret must hold. any: one of the keys is enough. */
-static const struct {
-    const char *type, *keys[2];
-    bool any;
-} secret_types[] = {
-    {"kubernetes.io/dockercfg", {".dockercfg"}, false},
-    {"kubernetes.io/dockerconfigjson", {".dockerconfigjson"}, false},
-    {"kubernetes.io/basic-auth", {"username", "password"}, true},
-    {"kubernetes.io/ssh-auth", {"ssh-privatekey"}, false},
-    {"kubernetes.io/tls", {"tls.crt", "tls.key"}, false},
-};
-
-static void check_secret_keys(struct check *c, yyjson_val *data, const char *const keys[2], bool any)
-{
-    for (size_t i = 0; any && i < 2; i++)
-        if (keys[i] && json_get(data, keys[i]))
-            return;
-    for (size_t i = 0; i < 2 && keys[i]; i++)
-        if (!json_get(data, keys[i]))
-            field_required(c->errs, check_at(c, "data", "[%s]", keys[i]), NULL);
-}
-
-static const signed char *base64_table(void)
-{
-    static signed char table[256];
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    if (!table['B']) {
-        memset(table, -1, sizeof table);
-        for (int i = 0; i < 64; i++)
-            table[(unsigned char)digits[i]] = (signed char)i;
-    }
-    return table;
-}
-
-static void base64_decode(struct slice s, struct buf *out)
-{
-    const signed char *table = base64_table();
-    unsigned bits = 0, n = 0;
-
-    for (size_t i = 0; i < s.n && s.p[i] != '='; i++) {
-        int d = table[(unsigned char)s.p[i]];
-        if (d < 0)
-            continue;
-        bits = bits << 6 | (unsigned)d;
-        if ((n += 6) >= 8)
-            buf_addc(out, (char)(bits >> (n -= 8) & 255));
-    }
-}
-
-static void check_docker_json(struct check *c, yyjson_val *data, const char *key)
-{
-    struct buf text cleanup(buf_done) = BUF_INIT;
-    struct json *parsed autojson = NULL;
-    yyjson_val *v = json_get(data, key);
-
-    if (!v)
-        return;
-    base64_decode((struct slice){yyjson_get_str(v), yyjson_get_len(v)}, &text);
-    if (json_parse(buf_slice(&text), &parsed, NULL) < 0 || !yyjson_is_obj(json_root(parsed)))
-        field_invalid_str(c->errs, check_at(c, "data", "[%s]", key), "<secret contents redacted>",
-                          "invalid JSON");
-}
-
-static void check_secret_type(struct check *c, const struct rule *r, const struct site *s)
-{
-    const char *type = json_get_str(s->v, "type", "");
-    yyjson_val *data = json_get(s->v, "data"), *notes = json_at(s->v, "metadata.annotations");
-    static const char account[] = "kubernetes.io/service-account.name";
-
-    (void)r;
-    for (size_t i = 0; i < ARRAY_SIZE(secret_types); i++)
-        if (!strcmp(type, secret_types[i].type))
-            check_secret_keys(c, data, secret_types[i].keys, secret_types[i].any);
-    if (!strncmp(type, "kubernetes.io/dockerc", 21))
-        check_docker_json(c, data, strchr(type, 'j') ? ".dockerconfigjson" : ".dockercfg");
-    if (!strcmp(type, "kubernetes.io/service-account-token") && !*json_get_str(notes, account, ""))
-        field_required(c->errs, check_at(c, "metadata.annotations", "[%s]", account), NULL);
-}
-
-const struct rule secret_rules[] = {
-    {"data", check_data_keys}, {"data", check_secret_size}, {"", check_secret_type}, {NULL}};
-const struct rule secret_update_rules[] = {
-    {"type", check_immutable}, FROZEN("immutable"), FROZEN("data"), {NULL}};
-const struct kind_defaults secret_defaults[] = {{"type", "\"Opaque\""}, {NULL}};
 
 /* ---- ServiceAccount, Namespace ---- */
 
 const struct rule service_account_rules[] = {
     {"imagePullSecrets[].name", check_name, .name = name_dns1123_subdomain}, {NULL}};
 
-const struct rule namespace_rules[] = {{"spec.finalizers[]", check_name, .name = name_qualified}, {NULL}};
+const struct rule namespace_rules[] = {{"spec.finalizers[]", check_name, .name = name_qualified},
+                                       {NULL}};
 const struct kind_defaults namespace_defaults[] = {{"+status.phase", "\"Active\""}, {NULL}};
-
-/* ---- PersistentVolumeClaim, PersistentVolume, StorageClass ---- */
-
-#define ACCESS_MODES "ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod"
-
-static void check_modes(struct check *c, const struct rule *r, const struct site *s)
-{
-    static const char *const modes[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
-
-    (void)r;
-    json_each(s->v, mode, i, n)
-        if (!str_in(json_str(mode, ""), ACCESS_MODES))
-            field_not_supported(c->errs, s->path, mode, modes, ARRAY_SIZE(modes));
-}
-
-static void check_sole_mode(struct check *c, const struct rule *r, const struct site *s)
-{
-    (void)r;
-    json_each(s->v, mode, i, n)
-        if (n > 1 && !strcmp(json_str(mode, ""), "ReadWriteOncePod"))
-            field_forbidden(c->errs, s->path, "may not use ReadWriteOncePod with other access modes");
-}
-
-static void check_storage(struct check *c, const struct rule *r, const struct site *s)
-{
-    yyjson_val *storage = json_at(s->v, "requests.storage");
-    struct quantity q;
-
-    (void)r;
-    if (!storage) {
-        field_required(c->errs, check_at(c, s->path, "[storage]"), NULL);
-        return;
-    }
-    if (quantity_parse(slice_of(json_str(storage, "")), &q, NULL) == 0 && q.mantissa <= 0)
-        field_invalid(c->errs, check_at(c, s->path, "[storage]"), storage, "must be greater than zero");
-}
-
-const struct rule claim_rules[] = {
-    {"spec.accessModes", check_required, "at least 1 access mode is required"},
-    {"spec.accessModes", check_modes},
-    {"spec.accessModes", check_sole_mode},
-    {"spec.resources", check_storage},
-    {"spec.storageClassName", check_name, .name = name_dns1123_subdomain},
-    {"spec.volumeMode", check_enum, "Block|Filesystem"},
-    {"spec.selector", check_label_selector},
-    {NULL},
-};
-
-static const char claim_fixed[] =
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
-    "bound claims";
-
-static void check_claim_update(struct check *c, const struct rule *r, const struct site *s)
-{
-    static const char *const fixed[] = {"accessModes", "selector", "storageClassName", "volumeMode",
-                                        "dataSource", "dataSourceRef"};
-    bool bound = !strcmp(json_str_at(c->old_root, "status.phase", ""), "Bound");
-    bool same = bound || json_equal(json_get(s->v, "resources"), json_get(s->old, "resources"));
-
-    (void)r;
-    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-        same &= json_equal(json_get(s->v, fixed[i]), json_get(s->old, fixed[i]));
-    if (*json_get_str(s->old, "volumeName", ""))
-        same &= json_equal(json_get(s->v, "volumeName"), json_get(s->old, "volumeName"));
-    if (!same)
-        field_forbidden(c->errs, s->path, claim_fixed);
-}
-
-const struct rule claim_update_rules[] = {{"spec", check_claim_update}, {NULL}};
-const struct kind_defaults claim_defaults[] = {
-    {"+spec.volumeMode", "\"Filesystem\""}, {"+status.phase", "\"Pending\""}, {NULL}};
-
-/* A volume names exactly one source beside what every volume has. */
-static void check_pv_source(struct check *c, const struct rule *r, const struct site *s)
-{
-    static const char common[] = "accessModes|capacity|claimRef|mountOptions|nodeAffinity|"
-                                 "persistentVolumeReclaimPolicy|storageClassName|volumeMode|"
-                                 "volumeAttributesClassName";
-    size_t n = 0;
-
-    (void)r;
-    json_each_member(s->v, key, val)
-        n += val && !str_in(yyjson_get_str(key), common);
-    if (!n)
-        field_required(c->errs, s->path, "must specify a volume type");
-}
-
-static void check_capacity(struct check *c, const struct rule *r, const struct site *s)
-{
-    static const char *const storage[] = {"storage"};
-
-    (void)r;
-    if (!yyjson_obj_size(s->v))
-        field_required(c->errs, s->path, NULL);
-    if (yyjson_obj_size(s->v) != 1 || !json_get(s->v, "storage"))
-        field_not_supported(c->errs, s->path, s->v, storage, 1);
-}
-
-const struct rule volume_rules_pv[] = {
-    {"spec", check_pv_source},
-    {"spec.accessModes", check_required, "at least 1 access mode is required"},
-    {"spec.accessModes", check_modes},
-    {"spec.capacity", check_capacity},
-    {"spec.capacity{}", check_quantity_nonneg},
-    {"spec.persistentVolumeReclaimPolicy", check_enum, "Delete|Recycle|Retain"},
-    {NULL},
-};
-const struct kind_defaults volume_defaults[] = {
-    {"+spec.persistentVolumeReclaimPolicy", "\"Retain\""},
-    {"spec.volumeMode", "\"Filesystem\""},
-    {"spec.hostPath.type", "\"\""},
-    {"+status.phase", "\"Pending\""},
-    {NULL},
-};
-
-const struct rule storage_class_rules[] = {
-    {"provisioner", check_required},
-    {"reclaimPolicy", check_enum, "Delete|Retain"},
-    {"volumeBindingMode", check_enum_needed, "Immediate|WaitForFirstConsumer"},
-    {NULL},
-};
-const struct rule storage_class_update_rules[] = {
-    {"parameters", check_immutable, "updates to parameters are forbidden."}, {"provisioner", check_immutable}, {"reclaimPolicy", check_immutable},
-    {"volumeBindingMode", check_immutable}, {NULL},
-};
-const struct kind_defaults storage_class_defaults[] = {
-    {"reclaimPolicy", "\"Delete\""}, {"volumeBindingMode", "\"Immediate\""}, {NULL}};
 
 /* ---- Lease, Event ---- */
 
@@ -321,7 +47,8 @@ static void check_event_namespace(struct check *c, const struct rule *r, const s
 /* Events of the newer group are held to more, as long as they say when they happened. */
 static void check_new_event(struct check *c, const struct rule *r, const struct site *s)
 {
-    static const char *const needed[] = {"reportingController", "reportingInstance", "action", "reason"};
+    static const char *const needed[] = {"reportingController", "reportingInstance", "action",
+                                         "reason"};
     const char *type = json_get_str(s->v, "type", "");
 
     (void)r;
@@ -335,7 +62,8 @@ static void check_new_event(struct check *c, const struct rule *r, const struct 
     if (!str_in(type, "Normal|Warning"))
         field_invalid(c->errs, "type", json_get(s->v, "type"), "has invalid value");
 }
-const struct rule new_event_rules[] = {{"", check_new_event}, {"regarding.namespace", check_event_namespace}, {NULL}};
+const struct rule new_event_rules[] = {
+    {"", check_new_event}, {"regarding.namespace", check_event_namespace}, {NULL}};
 
 const struct rule event_rules[] = {{"involvedObject.namespace", check_event_namespace}, {NULL}};
 
@@ -343,17 +71,20 @@ const struct rule event_rules[] = {{"involvedObject.namespace", check_event_name
 
 static bool quota_name(const char *name)
 {
-    return str_in(name, "cpu|memory|ephemeral-storage|requests.cpu|requests.memory|requests.storage|"
-                        "requests.ephemeral-storage|limits.cpu|limits.memory|limits.ephemeral-storage|"
-                        "pods|resourcequotas|services|replicationcontrollers|secrets|"
-                        "persistentvolumeclaims|configmaps|services.nodeports|services.loadbalancers") ||
-           !strncmp(name, "count/", 6) || strchr(name, '/') || !strncmp(name, "requests.hugepages-", 19);
+    return str_in(name,
+                  "cpu|memory|ephemeral-storage|requests.cpu|requests.memory|requests.storage|"
+                  "requests.ephemeral-storage|limits.cpu|limits.memory|limits.ephemeral-storage|"
+                  "pods|resourcequotas|services|replicationcontrollers|secrets|"
+                  "persistentvolumeclaims|configmaps|services.nodeports|services.loadbalancers") ||
+           !strncmp(name, "count/", 6) || strchr(name, '/') ||
+           !strncmp(name, "requests.hugepages-", 19);
 }
 
 static bool quota_integer(const char *name)
 {
-    return str_in(name, "pods|resourcequotas|services|replicationcontrollers|secrets|"
-                        "persistentvolumeclaims|configmaps|services.nodeports|services.loadbalancers");
+    return str_in(name,
+                  "pods|resourcequotas|services|replicationcontrollers|secrets|"
+                  "persistentvolumeclaims|configmaps|services.nodeports|services.loadbalancers");
 }
 
 static void check_hard(struct check *c, const struct rule *r, const struct site *s)
@@ -379,16 +110,19 @@ static void check_scopes(struct check *c, const struct rule *r, const struct sit
 {
     (void)r;
     json_each(s->v, scope, i, n)
-        if (!str_in(json_str(scope, ""), "Terminating|NotTerminating|BestEffort|NotBestEffort|PriorityClass|"
-                                         "CrossNamespacePodAffinity|VolumeAttributesClass")) {
+        if (!str_in(json_str(scope, ""),
+                    "Terminating|NotTerminating|BestEffort|NotBestEffort|PriorityClass|"
+                    "CrossNamespacePodAffinity|VolumeAttributesClass")) {
             check_add_invalid(c, s, "unsupported scope");
             return;
         }
 }
 
-const struct rule quota_rules[] = {
-    {"spec.scopes", check_scopes},
-    {"spec.hard", check_hard}, {"status.hard", check_hard}, {"status.used", check_hard}, {NULL}};
+const struct rule quota_rules[] = {{"spec.scopes", check_scopes},
+                                   {"spec.hard", check_hard},
+                                   {"status.hard", check_hard},
+                                   {"status.used", check_hard},
+                                   {NULL}};
 
 static void check_system_priority(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -398,16 +132,21 @@ static void check_system_priority(struct check *c, const struct rule *r, const s
 
     (void)r;
     if (!strncmp(name, "system-", 7) && !system) {
-        snprintf(why, sizeof why, "priority class names with 'system-' prefix are reserved for system "
-                                  "use only. error: %s is not a known system priority class", name);
+        snprintf(why, sizeof why,
+                 "priority class names with 'system-' prefix are reserved for system "
+                 "use only. error: %s is not a known system priority class",
+                 name);
         field_forbidden(c->errs, "metadata.name", why);
     } else if (!system && json_int_at(s->v, "value", 0) > 1000000000) {
-        field_forbidden(c->errs, "value", "maximum allowed value of a user defined priority is 1000000000");
+        field_forbidden(c->errs, "value",
+                        "maximum allowed value of a user defined priority is 1000000000");
     }
 }
 
 const struct rule priority_rules[] = {
-    {"", check_system_priority}, {"preemptionPolicy", check_enum, "PreemptLowerPriority|Never"}, {NULL}};
+    {"", check_system_priority},
+    {"preemptionPolicy", check_enum, "PreemptLowerPriority|Never"},
+    {NULL}};
 
 static void check_value_kept(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -420,7 +159,8 @@ const struct rule priority_update_rules[] = {
     {"preemptionPolicy", check_immutable},
     {NULL},
 };
-const struct kind_defaults priority_defaults[] = {{"preemptionPolicy", "\"PreemptLowerPriority\""}, {NULL}};
+const struct kind_defaults priority_defaults[] = {{"preemptionPolicy", "\"PreemptLowerPriority\""},
+                                                  {NULL}};
 
 static void check_budget(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -452,7 +192,8 @@ static void check_replica_range(struct check *c, const struct rule *r, const str
         field_required(c->errs, check_at(c, s->path, ".maxReplicas"), NULL);
     if (!min)
         field_forbidden(c->errs, check_at(c, s->path, ".metrics"),
-                        "must specify at least one Object or External metric to support scaling to zero replicas");
+                        "must specify at least one Object or External metric to support scaling to "
+                        "zero replicas");
     if (max > 0 && max < min)
         field_invalid(c->errs, check_at(c, s->path, ".maxReplicas"), json_get(s->v, "maxReplicas"),
                       "must be greater than or equal to `minReplicas`");
@@ -464,7 +205,8 @@ static void check_scale_target(struct check *c, const struct rule *r, const stru
 
     (void)r;
     if (!*json_get_str(s->v, "apiVersion", ""))
-        field_invalid_str(c->errs, check_at(c, s->path, ".apiVersion"), "", "apiVersion must specify API group");
+        field_invalid_str(c->errs, check_at(c, s->path, ".apiVersion"), "",
+                          "apiVersion must specify API group");
     for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
         if (!*json_get_str(s->v, needed[i], ""))
             field_required(c->errs, check_at(c, s->path, ".%s", needed[i]), NULL);
@@ -534,7 +276,8 @@ static void check_endpoint_ip(struct check *c, const struct rule *r, const struc
 static void check_subset(struct check *c, const struct rule *r, const struct site *s)
 {
     (void)r;
-    if (!yyjson_arr_size(json_get(s->v, "addresses")) && !yyjson_arr_size(json_get(s->v, "notReadyAddresses")))
+    if (!yyjson_arr_size(json_get(s->v, "addresses")) &&
+        !yyjson_arr_size(json_get(s->v, "notReadyAddresses")))
         field_required(c->errs, s->path, "must specify `addresses` or `notReadyAddresses`");
     json_each(json_get(s->v, "ports"), p, i, n)
         if (n > 1 && !*json_get_str(p, "name", ""))
@@ -550,7 +293,8 @@ static const struct rule subset_rules[] = {
     {NULL},
 };
 const struct rule endpoints_rules[] = {{"subsets[]", check_rules, .rules = subset_rules}, {NULL}};
-const struct kind_defaults endpoints_defaults[] = {{"subsets[].ports[].protocol", "\"TCP\""}, {NULL}};
+const struct kind_defaults endpoints_defaults[] = {{"subsets[].ports[].protocol", "\"TCP\""},
+                                                   {NULL}};
 
 static void check_slice_address(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -580,86 +324,6 @@ const struct rule slice_rules[] = {
 const struct rule slice_update_rules[] = {{"addressType", check_immutable}, {NULL}};
 const struct kind_defaults slice_defaults[] = {
     {"ports[].name", "\"\""}, {"ports[].protocol", "\"TCP\""}, {NULL}};
-
-/* ---- RBAC ---- */
-
-static void check_policy_rule(struct check *c, const struct rule *r, const struct site *s)
-{
-    bool urls = yyjson_arr_size(json_get(s->v, "nonResourceURLs")) > 0;
-    bool groups = yyjson_arr_size(json_get(s->v, "apiGroups")) > 0;
-    bool resources = yyjson_arr_size(json_get(s->v, "resources")) > 0;
-
-    if (!yyjson_arr_size(json_get(s->v, "verbs")))
-        field_required(c->errs, check_at(c, s->path, ".verbs"), "verbs must contain at least one value");
-    if (urls && r->min) {
-        field_invalid(c->errs, check_at(c, s->path, ".nonResourceURLs"), json_get(s->v, "nonResourceURLs"),
-                      "namespaced rules cannot apply to non-resource URLs");
-    } else if (urls && (groups || resources)) {
-        field_invalid(c->errs, check_at(c, s->path, ".nonResourceURLs"), json_get(s->v, "nonResourceURLs"),
-                      "rules cannot apply to both regular resources and non-resource URLs");
-    } else if (!urls) {
-        if (!groups)
-            field_required(c->errs, check_at(c, s->path, ".apiGroups"),
-                           "resource rules must supply at least one api group");
-        if (!resources)
-            field_required(c->errs, check_at(c, s->path, ".resources"),
-                           "resource rules must supply at least one resource");
-    }
-}
-
-/* An empty list reads back as none. */
-static void no_empty_rules(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
-{
-    yyjson_mut_val *rules = json_mut_get(at, "rules");
-
-    (void)ch;
-    if (yyjson_mut_is_arr(rules) && !yyjson_mut_arr_size(rules))
-        json_put(doc, at, "rules", yyjson_mut_null(doc));
-}
-const struct kind_defaults role_defaults[] = {{"", .fn = no_empty_rules}, {NULL}};
-
-const struct rule role_rules[] = {{"rules[]", check_policy_rule, .min = 1}, {NULL}};
-const struct rule cluster_role_rules[] = {{"rules[]", check_policy_rule}, {NULL}};
-
-#define RBAC "rbac.authorization.k8s.io"
-
-static void check_subject(struct check *c, const struct rule *r, const struct site *s)
-{
-    static const char *const known[] = {"ServiceAccount", "User", "Group"};
-    const char *kind = json_get_str(s->v, "kind", "");
-
-    if (!*json_get_str(s->v, "name", ""))
-        field_required(c->errs, check_at(c, s->path, ".name"), NULL);
-    if (!str_in(kind, "ServiceAccount|User|Group"))
-        field_not_supported(c->errs, check_at(c, s->path, ".kind"), json_get(s->v, "kind"), known, 3);
-    if (r->min && !strcmp(kind, "ServiceAccount") && !*json_get_str(s->v, "namespace", ""))
-        field_required(c->errs, check_at(c, s->path, ".namespace"), NULL);
-}
-
-const struct rule binding_rules[] = {
-    {"roleRef.apiGroup", check_enum, RBAC},
-    {"roleRef.kind", check_enum, "Role|ClusterRole"},
-    {"roleRef.name", check_required},
-    {"subjects[]", check_subject},
-    {NULL},
-};
-const struct rule cluster_binding_rules[] = {
-    {"roleRef.apiGroup", check_enum, RBAC},
-    {"roleRef.kind", check_enum, "ClusterRole"},
-    {"roleRef.name", check_required},
-    {"subjects[]", check_subject, .min = 1},
-    {NULL},
-};
-const struct rule binding_update_rules[] = {{"roleRef", check_immutable, "cannot change roleRef"}, {NULL}};
-
-static void subject_group(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
-{
-    (void)ch;
-    if (str_in(json_mut_str_at(at, "kind", ""), "User|Group") && !*json_mut_str_at(at, "apiGroup", ""))
-        json_put_str(doc, at, "apiGroup", RBAC);
-}
-const struct kind_defaults binding_defaults[] = {
-    {"+roleRef.apiGroup", "\"" RBAC "\""}, {"subjects[]", .fn = subject_group}, {NULL}};
 
 /* ---- Node ---- */
 
@@ -713,7 +377,8 @@ static void check_node_cidr(struct check *c, const struct rule *r, const struct 
 {
     (void)r;
     if (s->old && !json_is_empty(s->old) && !json_equal(s->v, s->old))
-        field_forbidden(c->errs, s->path, "node updates may not change podCIDR except from \"\" to valid");
+        field_forbidden(c->errs, s->path,
+                        "node updates may not change podCIDR except from \"\" to valid");
 }
 
 const struct rule node_rules[] = {
@@ -731,23 +396,27 @@ static void check_request_pem(struct check *c, const struct rule *r, const struc
     struct buf text cleanup(buf_done) = BUF_INIT;
 
     (void)r;
-    base64_decode(slice_of(json_str(s->v, "")), &text);
+    base64_decode(&text, slice_of(json_str(s->v, "")));
     if (!strstr(buf_str(&text), "-----BEGIN CERTIFICATE REQUEST-----"))
         check_add_invalid(c, s, "PEM block type must be CERTIFICATE REQUEST");
 }
 const struct rule signing_request_rules[] = {{"spec.request", check_request_pem}, {NULL}};
 
 const struct kind_defaults csi_driver_defaults[] = {
-    {"+spec.attachRequired", "true"},   {"spec.podInfoOnMount", "false"},
-    {"spec.storageCapacity", "false"},  {"spec.fsGroupPolicy", "\"ReadWriteOnceWithFSType\""},
+    {"+spec.attachRequired", "true"},    {"spec.podInfoOnMount", "false"},
+    {"spec.storageCapacity", "false"},   {"spec.fsGroupPolicy", "\"ReadWriteOnceWithFSType\""},
     {"spec.requiresRepublish", "false"}, {"spec.volumeLifecycleModes", "[\"Persistent\"]"},
-    {"spec.seLinuxMount", "false"},     {NULL},
+    {"spec.seLinuxMount", "false"},      {NULL},
 };
 static const struct kind_defaults webhook[] = {
-    {"failurePolicy", "\"Fail\""},  {"matchPolicy", "\"Equivalent\""},
-    {"namespaceSelector", "{}"},    {"objectSelector", "{}"},
-    {"timeoutSeconds", "10"},       {"rules[].scope", "\"*\""},
-    {"clientConfig.service.port", "443"}, {NULL},
+    {"failurePolicy", "\"Fail\""},
+    {"matchPolicy", "\"Equivalent\""},
+    {"namespaceSelector", "{}"},
+    {"objectSelector", "{}"},
+    {"timeoutSeconds", "10"},
+    {"rules[].scope", "\"*\""},
+    {"clientConfig.service.port", "443"},
+    {NULL},
 };
 const struct kind_defaults webhook_defaults[] = {{"webhooks[]", .table = webhook}, {NULL}};
 const struct kind_defaults api_service_defaults[] = {{"spec.service.port", "443"}, {NULL}};

@@ -1,6 +1,7 @@
 /* Hooks of the kinds in small.c: what a table row cannot say. */
 #include "apiserver/kinds/kind.h"
 
+#include "base/base64.h"
 #include "base/names.h"
 #include "base/timefmt.h"
 #include "data/quantity.h"
@@ -24,25 +25,11 @@ static void add_finalizer(struct change *ch, const char *name)
     yyjson_mut_arr_foreach(list, i, n, v)
         if (!strcmp(yyjson_mut_get_str(v), name))
             return;
-    yyjson_mut_arr_add_strcpy(ch->doc, list ? list : json_put_arr(ch->doc, meta, "finalizers"), name);
+    yyjson_mut_arr_add_strcpy(ch->doc, list ? list : json_put_arr(ch->doc, meta, "finalizers"),
+                              name);
 }
 
 /* ---- Secret: stringData goes into data, encoded ---- */
-
-static void add_base64(struct buf *b, struct slice s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < s.n; i += 3) {
-        unsigned n = (unsigned)MIN(s.n - i, 3), v = 0;
-        for (unsigned k = 0; k < 3; k++)
-            v = v << 8 | (k < n ? (unsigned char)s.p[i + k] : 0);
-        buf_addc(b, digits[v >> 18]);
-        buf_addc(b, digits[v >> 12 & 63]);
-        buf_addc(b, n > 1 ? digits[v >> 6 & 63] : '=');
-        buf_addc(b, n > 2 ? digits[v & 63] : '=');
-    }
-}
 
 void secret_prepare(struct change *ch)
 {
@@ -51,9 +38,10 @@ void secret_prepare(struct change *ch)
 
     if (yyjson_mut_obj_size(plain)) {
         yyjson_mut_val *data = json_ensure(ch->doc, ch->obj, "data");
-        yyjson_mut_obj_foreach(plain, i, n, key, val) {
+        yyjson_mut_obj_foreach(plain, i, n, key, val)
+        {
             struct buf b cleanup(buf_done) = BUF_INIT;
-            add_base64(&b, (struct slice){yyjson_mut_get_str(val), yyjson_mut_get_len(val)});
+            base64_encode(&b, (struct slice){yyjson_mut_get_str(val), yyjson_mut_get_len(val)});
             json_put_str(ch->doc, data, yyjson_mut_get_str(key), buf_str(&b));
         }
     }
@@ -107,7 +95,8 @@ void namespace_prepare(struct change *ch)
     yyjson_mut_arr_foreach(list, i, n, v)
         if (!strcmp(yyjson_mut_get_str(v), "kubernetes"))
             return;
-    yyjson_mut_arr_add_strcpy(ch->doc, list ? list : json_put_arr(ch->doc, spec, "finalizers"), "kubernetes");
+    yyjson_mut_arr_add_strcpy(ch->doc, list ? list : json_put_arr(ch->doc, spec, "finalizers"),
+                              "kubernetes");
 }
 
 /* ---- Node ---- */
@@ -134,9 +123,11 @@ void node_admit(struct change *ch)
 void node_prepare(struct change *ch)
 {
     yyjson_mut_val *spec = json_ensure(ch->doc, ch->obj, "spec");
-    yyjson_mut_val *status = json_mut_get(ch->obj, "status"), *capacity = json_mut_get(status, "capacity");
+    yyjson_mut_val *status = json_mut_get(ch->obj, "status"),
+                   *capacity = json_mut_get(status, "capacity");
     const char *cidr = json_mut_str_at(spec, "podCIDR", "");
-    const char *first = yyjson_mut_get_str(yyjson_mut_arr_get_first(json_mut_get(spec, "podCIDRs")));
+    const char *first =
+        yyjson_mut_get_str(yyjson_mut_arr_get_first(json_mut_get(spec, "podCIDRs")));
 
     if (*cidr && (!first || strcmp(cidr, first)))
         yyjson_mut_arr_add_strcpy(ch->doc, json_put_arr(ch->doc, spec, "podCIDRs"), cidr);
@@ -154,9 +145,9 @@ static void fill(yyjson_mut_doc *doc, yyjson_mut_val *item, const char *to, cons
     if (!yyjson_mut_obj_size(source))
         return;
     target = json_ensure(doc, item, to);
-    yyjson_mut_obj_foreach(source, i, n, key, val)
-        if (!json_mut_get(target, yyjson_mut_get_str(key)))
-            json_put(doc, target, yyjson_mut_get_str(key), json_dup(doc, val));
+    yyjson_mut_obj_foreach(source, i, n, key,
+                           val) if (!json_mut_get(target, yyjson_mut_get_str(key)))
+        json_put(doc, target, yyjson_mut_get_str(key), json_dup(doc, val));
 }
 
 static void limit_defaults(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change *ch)
@@ -169,7 +160,8 @@ static void limit_defaults(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct
     fill(doc, at, "defaultRequest", "min");
 }
 
-const struct kind_defaults limit_range_defaults[] = {{"spec.limits[]", .fn = limit_defaults}, {NULL}};
+const struct kind_defaults limit_range_defaults[] = {{"spec.limits[]", .fn = limit_defaults},
+                                                     {NULL}};
 
 /* Pairs of which the first may not be greater than the second. */
 static const struct {
@@ -217,7 +209,8 @@ static void check_limit_item(struct check *c, const struct rule *r, const struct
     static const char *const own[] = {"default", "defaultRequest"};
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
         if (yyjson_obj_size(json_get(s->v, own[i])))
-            field_forbidden(c->errs, check_at(c, s->path, ".%s", own[i]), "may not be specified when `type` is 'Pod'");
+            field_forbidden(c->errs, check_at(c, s->path, ".%s", own[i]),
+                            "may not be specified when `type` is 'Pod'");
 }
 
 /* A type is a qualified name, and a short one must be known: the empty one fails both ways. */

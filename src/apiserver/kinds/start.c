@@ -51,10 +51,11 @@ static void create_namespaces(struct apiserver *api)
 /* Clients inside of pods find the server by this name. */
 static void create_service(struct apiserver *api)
 {
-    static const char service[] =
-        "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":"
-        "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"10.96.0.1\",\"ports\":[{\"name\":\"https\",\"port\":443,"
-        "\"protocol\":\"TCP\",\"targetPort\":%d}]}}";
+    static const char service[] = "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{"
+                                  "\"component\":\"apiserver\",\"provider\":"
+                                  "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"10.96.0.1\","
+                                  "\"ports\":[{\"name\":\"https\",\"port\":443,"
+                                  "\"protocol\":\"TCP\",\"targetPort\":%d}]}}";
     char text[512];
 
     snprintf(text, sizeof text, service, api_port(api) ? api_port(api) : 6443);
@@ -70,8 +71,8 @@ static void create_priorities(struct apiserver *api)
     char text[256];
 
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
-        snprintf(text, sizeof text, "{\"metadata\":{\"name\":\"%s\"},\"value\":%d}", classes[i].name,
-                 classes[i].value);
+        snprintf(text, sizeof text, "{\"metadata\":{\"name\":\"%s\"},\"value\":%d}",
+                 classes[i].name, classes[i].value);
         create(api, "scheduling.k8s.io", "priorityclasses", "", text);
     }
 }

@@ -39,7 +39,8 @@ static void bind_pod(struct request *req, const struct object *old, const char *
     const char *bound = json_str_at(json_root(old_json), "spec.nodeName", "");
 
     if (*bound) {
-        const char *why = arena_printf(&req->arena, "pod %s is already assigned to node \"%s\"", req->name, bound);
+        const char *why = arena_printf(&req->arena, "pod %s is already assigned to node \"%s\"",
+                                       req->name, bound);
         request_later_status(req, status_conflict(&req->arena, "", "pods/binding", req->name, why));
         return;
     }
@@ -64,7 +65,8 @@ static void handle_binding(struct request *req)
     if (!old)
         request_later_status(req, status_not_found(&req->arena, "", "pods", req->name));
     else if (!*node)
-        request_status(req, status_new(&req->arena, ERR_BAD_REQUEST, "the binding names no node: set target.name"));
+        request_status(req, status_new(&req->arena, ERR_BAD_REQUEST,
+                                       "the binding names no node: set target.name"));
     else
         bind_pod(req, old, arena_strdup(&req->arena, node));
 }
@@ -109,12 +111,14 @@ static const char *uid_of(struct request *req, const char *plural, const char *n
     return o ? arena_strdup(&req->arena, o->uid) : NULL;
 }
 
-static void answer_token(struct request *req, yyjson_val *in, const char *sa_uid, const char *pod, const char *pod_uid)
+static void answer_token(struct request *req, yyjson_val *in, const char *sa_uid, const char *pod,
+                         const char *pod_uid)
 {
     yyjson_mut_doc *doc = request_doc(req);
     int64_t seconds = json_int_at(in, "spec.expirationSeconds", 3600);
     yyjson_mut_val *out = json_thaw(doc, in), *spec = json_ensure(doc, out, "spec");
-    autofree char *token = api_sa_token(req->api, req->ns, req->name, sa_uid, pod, pod_uid, seconds);
+    autofree char *token =
+        api_sa_token(req->api, req->ns, req->name, sa_uid, pod, pod_uid, seconds);
     char until[TIME_TEXT], uuid[37];
 
     json_put_str(doc, out, "kind", "TokenRequest");
@@ -126,13 +130,15 @@ static void answer_token(struct request *req, yyjson_val *in, const char *sa_uid
     json_put_str(doc, meta, "uid", uuid);
     json_put_str(doc, meta, "creationTimestamp", time_rfc3339(clock_wall_ns(), until));
     if (!json_mut_get(spec, "audiences"))
-        yyjson_mut_arr_add_strcpy(doc, json_put_arr(doc, spec, "audiences"), "https://kubernetes.default.svc");
+        yyjson_mut_arr_add_strcpy(doc, json_put_arr(doc, spec, "audiences"),
+                                  "https://kubernetes.default.svc");
     json_put_int(doc, spec, "expirationSeconds", seconds);
     if (!json_mut_get(spec, "boundObjectRef"))
         json_put(doc, spec, "boundObjectRef", yyjson_mut_null(doc));
     yyjson_mut_val *status = json_put_obj(doc, out, "status");
     json_put_str(doc, status, "token", token);
-    json_put_str(doc, status, "expirationTimestamp", time_rfc3339(clock_wall_ns() + seconds * SECOND_NS, until));
+    json_put_str(doc, status, "expirationTimestamp",
+                 time_rfc3339(clock_wall_ns() + seconds * SECOND_NS, until));
     request_value(req, 201, out);
 }
 
@@ -151,7 +157,8 @@ static void handle_token(struct request *req)
         pod_uid = uid_of(req, "pods", pod);
     }
     if (seconds < TOKEN_MIN || seconds > TOKEN_MAX)
-        field_invalid(&req->errs, "spec.expirationSeconds", json_at(json_root(in), "spec.expirationSeconds"),
+        field_invalid(&req->errs, "spec.expirationSeconds",
+                      json_at(json_root(in), "spec.expirationSeconds"),
                       seconds < TOKEN_MIN ? "may not specify a duration less than 10 minutes"
                                           : "may not specify a duration larger than 2^32 seconds");
     if (!uid)
@@ -159,7 +166,8 @@ static void handle_token(struct request *req)
     else if (pod && !pod_uid)
         request_status(req, status_not_found(&req->arena, "", "pods", pod));
     else if (req->errs.n)
-        request_status(req, status_invalid(&req->arena, "authentication.k8s.io", "TokenRequest", "", &req->errs));
+        request_status(req, status_invalid(&req->arena, "authentication.k8s.io", "TokenRequest", "",
+                                           &req->errs));
     else
         answer_token(req, json_root(in), uid, pod, pod_uid);
 }
@@ -184,7 +192,8 @@ static void handle_access_review(struct request *req)
 
     if (!body(req, &in))
         return;
-    yyjson_mut_val *out = echo(req, json_root(in)), *status = json_put_obj(request_doc(req), out, "status");
+    yyjson_mut_val *out = echo(req, json_root(in)),
+                   *status = json_put_obj(request_doc(req), out, "status");
     json_put_bool(request_doc(req), status, "allowed", true);
     request_value(req, 201, out);
 }

@@ -74,22 +74,30 @@ static void check_selector_compiles(struct check *c, const struct rule *r, const
 
 #define SELECTOR(kind)                                                                             \
     {"spec.selector", check_present}, {"spec.selector", check_label_selector},                     \
-        {"spec.selector", check_empty_selector, "empty selector is invalid for " kind},           \
+        {"spec.selector", check_empty_selector, "empty selector is invalid for " kind},            \
         {"spec.selector", check_selector_compiles},                                                \
-        {"spec", check_selector_matches}
+    {                                                                                              \
+        "spec", check_selector_matches                                                             \
+    }
 
 #define TEMPLATE                                                                                   \
     {"spec.template", check_rules, .rules = pod_template_rules},                                   \
-    {"spec.template.spec.restartPolicy", check_always}
+    {                                                                                              \
+        "spec.template.spec.restartPolicy", check_always                                           \
+    }
 
-#define KEEP_SELECTOR {"spec.selector", check_immutable}
+#define KEEP_SELECTOR                                                                              \
+    {                                                                                              \
+        "spec.selector", check_immutable                                                           \
+    }
 
 /* ---- deployments ---- */
 
 static bool is_zero(yyjson_val *v)
 {
     return (yyjson_is_int(v) && !yyjson_get_sint(v)) ||
-           (yyjson_is_str(v) && (!strcmp(yyjson_get_str(v), "0%") || !strcmp(yyjson_get_str(v), "0")));
+           (yyjson_is_str(v) &&
+            (!strcmp(yyjson_get_str(v), "0%") || !strcmp(yyjson_get_str(v), "0")));
 }
 
 static void check_strategy(struct check *c, const struct rule *r, const struct site *s)
@@ -335,7 +343,8 @@ const struct kind_defaults daemonset_defaults[] = {
 void daemonset_prepare(struct change *ch)
 {
     yyjson_val *old = json_at(ch->old, "spec.template");
-    const char *was = json_get_str(json_at(ch->old, "metadata.annotations"), TEMPLATE_GENERATION, "0");
+    const char *was =
+        json_get_str(json_at(ch->old, "metadata.annotations"), TEMPLATE_GENERATION, "0");
     char text[24];
 
     if (*ch->subresource)
@@ -343,5 +352,6 @@ void daemonset_prepare(struct change *ch)
     struct json *now autojson = json_freeze(json_mut_at(ch->obj, "spec.template"));
     bool changed = !ch->old || !json_equal(json_root(now), old);
     snprintf(text, sizeof text, "%ld", strtol(was, NULL, 10) + changed);
-    json_put_str(ch->doc, json_ensure(ch->doc, ch->obj, "metadata.annotations"), TEMPLATE_GENERATION, text);
+    json_put_str(ch->doc, json_ensure(ch->doc, ch->obj, "metadata.annotations"),
+                 TEMPLATE_GENERATION, text);
 }

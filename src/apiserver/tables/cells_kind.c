@@ -255,7 +255,8 @@ CELL(cell_event_object)
 CELL(cell_event_field)
 {
     (void)column;
-    return cell_str(cell, json_get_str(either(cell, "involvedObject", "regarding"), "fieldPath", ""));
+    return cell_str(cell,
+                    json_get_str(either(cell, "involvedObject", "regarding"), "fieldPath", ""));
 }
 
 CELL(cell_event_source)
@@ -364,8 +365,10 @@ CELL(cell_slice_endpoints)
 
 CELL(cell_access_modes)
 {
-    static const char *const modes[][2] = {{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"},
-                                           {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
+    static const char *const modes[][2] = {{"ReadWriteOnce", "RWO"},
+                                           {"ReadOnlyMany", "ROX"},
+                                           {"ReadWriteMany", "RWX"},
+                                           {"ReadWriteOncePod", "RWOP"}};
     struct buf b cleanup(buf_done) = BUF_INIT;
 
     for (size_t m = 0; m < ARRAY_SIZE(modes); m++)
@@ -386,7 +389,8 @@ CELL(cell_claim_phase)
 CELL(cell_claim_capacity)
 {
     (void)column;
-    return cell_str(cell, *str(cell, "spec.volumeName") ? str(cell, "status.capacity.storage") : "");
+    return cell_str(cell,
+                    *str(cell, "spec.volumeName") ? str(cell, "status.capacity.storage") : "");
 }
 
 CELL(cell_volume_claim)

@@ -50,9 +50,10 @@ char *human_duration(int64_t ns, char *out)
     static const struct {
         int64_t below; /* of the unit */
         char unit, rest;
-    } steps[] = {{10, 'm', 's'}, {180, 'm', 0}, {8, 'h', 'm'},   {48, 'h', 0},
+    } steps[] = {{10, 'm', 's'}, {180, 'm', 0}, {8, 'h', 'm'}, {48, 'h', 0},
                  {8, 'd', 'h'},  {730, 'd', 0}, {8, 'y', 'd'}};
-    const int64_t value[] = {m, m, h, h, d, d, y}, rest[] = {s % 60, 0, m % 60, 0, h % 24, 0, d % 365};
+    const int64_t value[] = {m, m, h, h, d, d, y},
+                  rest[] = {s % 60, 0, m % 60, 0, h % 24, 0, d % 365};
 
     if (s < -1) {
         snprintf(out, TABLE_AGE, "<invalid>");
