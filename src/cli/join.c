@@ -71,28 +71,34 @@ static int start_host(const struct instance *i, bool ephemeral, struct err *err)
     return n == 1 ? 0 : err_set(err, ERR_UNAVAILABLE, "the instance did not start; see %s", path);
 }
 
+/* A connection to the host that runs, or else to one that is started. */
+static int connect_or_start(const struct instance *i, bool ephemeral, struct err *err)
+{
+    int fd = gate_connect(i->sock, err), code;
+
+    if (fd >= 0)
+        return fd;
+    code = instance_make(i, err); /* a host that ended may have taken it away */
+    if (code == 0)
+        code = start_host(i, ephemeral, err);
+    return code < 0 ? code : gate_connect(i->sock, err);
+}
+
+/* A host that is just dying may still take a connection, only to drop it: then the next one is asked. */
 int host_join(const struct instance *i, bool ephemeral, struct err *err)
 {
     int lock autoclose = instance_lock(i->lock, err);
-    int fd, code;
+    int code = lock;
 
-    if (lock < 0)
-        return lock;
-    fd = gate_connect(i->sock, err);
-    if (fd < 0) {
-        code = instance_make(i, err); /* a host that ended may have taken it away */
+    for (int attempt = 0; attempt < 3 && lock >= 0; attempt++) {
+        int fd = connect_or_start(i, ephemeral, err);
+        code = fd < 0 ? fd : gate_wait_ready(fd, err);
         if (code == 0)
-            code = start_host(i, ephemeral, err);
-        if (code < 0)
-            return code;
-        fd = gate_connect(i->sock, err);
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        if (code != ERR_IO)
+            break;
     }
-    if (fd < 0)
-        return fd;
-    code = gate_wait_ready(fd, err);
-    if (code < 0) {
-        close(fd);
-        return code;
-    }
-    return fd;
+    return code;
 }
