@@ -49,12 +49,13 @@ struct door {
     int empty, down;
 };
 
-static void on_empty(void *ctx)
+static bool on_empty(void *ctx)
 {
     struct door *d = ctx;
 
     d->empty++;
     gate_free(d->gate);
+    return true;
 }
 
 static void on_down(void *ctx)

@@ -14,7 +14,6 @@ struct user {
     char line[16];
     size_t n;
     bool leaving; /* said "leave": no user any more, but waits for the end */
-    bool waiting; /* for the instance's end */
 };
 
 struct gate {
@@ -45,16 +44,15 @@ static void drop(struct user *u)
         uv_close((uv_handle_t *)&u->pipe, user_closed);
 }
 
-/* One user fewer. */
-static void left(struct user *u)
+/* One user fewer; true when that is the end of the instance. */
+static bool left(struct user *u)
 {
     struct gate *g = u->gate;
 
     if (u->leaving)
-        return;
+        return false;
     u->leaving = true;
-    if (--g->in_use == 0)
-        g->events.on_empty(g->events.ctx);
+    return --g->in_use == 0 && g->events.on_empty(g->events.ctx);
 }
 
 /* False: the user is gone. */
@@ -63,16 +61,13 @@ static bool hear(struct user *u)
     struct gate *g = u->gate;
 
     if (!strncmp(u->line, "leave\n", 6)) {
-        u->waiting = g->in_use == 1;
-        left(u);
-        if (!u->waiting) {
+        if (!left(u)) {
             drop(u);
             return false;
         }
     } else if (!strncmp(u->line, "stay\n", 5)) {
         g->events.on_stay(g->events.ctx);
     } else if (!strncmp(u->line, "down\n", 5)) {
-        u->waiting = true;
         g->events.on_down(g->events.ctx);
     }
     return true;

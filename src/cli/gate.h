@@ -19,7 +19,8 @@ struct gate;
 
 struct gate_events {
     void (*on_down)(void *ctx); /* somebody asked to stop */
-    void (*on_empty)(void *ctx); /* the last user left; not called before the first came */
+    /* The last user left; not called before the first came. True: the instance ends now. */
+    bool (*on_empty)(void *ctx);
     void (*on_stay)(void *ctx);  /* somebody wants it to outlast its users */
     void *ctx;
 };

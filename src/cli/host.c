@@ -292,12 +292,13 @@ static void on_down(void *ctx)
     stop(ctx);
 }
 
-static void on_empty(void *ctx)
+static bool on_empty(void *ctx)
 {
     struct host *h = ctx;
 
     if (h->ephemeral)
         stop(h);
+    return h->stopping;
 }
 
 /* Somebody wants the instance to outlast its users. */
