@@ -108,6 +108,16 @@ static void failed(struct lease *l)
 
 static void write_lease(struct lease *l, bool release);
 
+/* Half the deadline a request, as client-go has it; of a leader's none outlasts the deadline itself. */
+static uint64_t request_ms(const struct lease *l)
+{
+    int64_t ns = l->opts.deadline_ns / 2;
+
+    if (l->held)
+        ns = MIN(ns, l->renewed_ns + l->opts.deadline_ns - clock_mono_ns());
+    return (uint64_t)MAX(ns / 1000000, INT64_C(1));
+}
+
 /* The last step after lease_stop(): gives the lease back if that was asked for, then tells. */
 static void stop_now(struct lease *l)
 {
@@ -193,7 +203,7 @@ static void write_lease(struct lease *l, bool release)
                                      .ns = l->ns,
                                      .name = l->seen ? l->name : NULL,
                                      .body = buf_slice(&body),
-                                     .timeout_ms = (uint64_t)l->opts.deadline_ns / 2000000,
+                                     .timeout_ms = request_ms(l),
                                      .on_done = on_written,
                                      .ctx = l,
                                  });
@@ -239,7 +249,7 @@ static void step(struct lease *l)
                                      .gvr = &gvr_leases,
                                      .ns = l->ns,
                                      .name = l->name,
-                                     .timeout_ms = (uint64_t)l->opts.deadline_ns / 2000000,
+                                     .timeout_ms = request_ms(l),
                                      .on_done = on_read,
                                      .ctx = l,
                                  });
