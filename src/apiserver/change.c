@@ -39,7 +39,7 @@ struct status *namespace_must_take(struct request *req)
 
     if (!req->res->namespaced)
         return NULL;
-    res = registry_find(&req->api->registry, "", "v1", "namespaces");
+    res = req->api->namespaces;
     if (!res)
         return NULL;
     struct object *ns autoobject = storage_newest(req->api->storage, res, "", req->ns, &pending);

@@ -1,8 +1,6 @@
 #include "apiserver/storage_impl.h"
 #include "data/types.h"
 
-#include <stdio.h>
-
 /*
  * One allocation holds the header and its strings; the text is a buffer of its own, which the
  * network shares.
@@ -45,14 +43,25 @@ static void add_string(struct buf *b, const char *s)
     buf_add(b, s, strlen(s) + 1);
 }
 
+static void copy_uid(char out[37], yyjson_val *from)
+{
+    const char *uid = json_get_str(from, "uid", "");
+    size_t n = strnlen(uid, 36);
+
+    memset(out, 0, 37);
+    memcpy(out, uid, n);
+}
+
 static void collect(struct header *h, yyjson_val *meta)
 {
     const char *ns = json_get_str(meta, "namespace", "");
 
     h->ns = h->strings.len;
     add_string(&h->strings, ns);
-    if (*ns)
-        buf_printf(&h->strings, "%s/", ns);
+    if (*ns) {
+        buf_adds(&h->strings, ns);
+        buf_addc(&h->strings, '/');
+    }
     h->name = h->strings.len;
     add_string(&h->strings, json_get_str(meta, "name", ""));
     h->labels = h->strings.len;
@@ -65,28 +74,31 @@ static void collect(struct header *h, yyjson_val *meta)
     h->owners = h->strings.len;
     json_each(json_get(meta, "ownerReferences"), owner, i, n)
     {
-        char uid[37] = "";
+        char uid[37];
 
-        snprintf(uid, sizeof uid, "%s", json_get_str(owner, "uid", ""));
+        copy_uid(uid, owner);
         buf_add(&h->strings, uid, sizeof uid);
         h->n_owners++;
     }
 }
 
-static struct object *assemble(const struct header *h)
+static struct object *assemble(yyjson_val *meta)
 {
-    struct object *o = xcalloc(1, sizeof *o + h->strings.len);
-    char *strings = (char *)(o + 1);
+    struct header h = {0};
 
-    memcpy(strings, h->strings.data, h->strings.len);
+    collect(&h, meta);
+    struct object *o = xcalloc(1, sizeof *o + h.strings.len);
+    char *strings = (char *)(o + 1);
+    memcpy(strings, h.strings.data, h.strings.len);
+    buf_done(&h.strings);
     o->refs = 1;
-    o->ns = strings + h->ns;
+    o->ns = strings + h.ns;
     o->key = o->ns + strlen(o->ns) + 1;
-    o->name = strings + h->name;
-    o->labels = strings + h->labels;
-    o->owners = strings + h->owners;
-    o->n_labels = h->n_labels;
-    o->n_owners = h->n_owners;
+    o->name = strings + h.name;
+    o->labels = strings + h.labels;
+    o->owners = strings + h.owners;
+    o->n_labels = h.n_labels;
+    o->n_owners = h.n_owners;
     return o;
 }
 
@@ -130,25 +142,23 @@ static void index_fields(struct object *o, yyjson_val *root)
 int object_from_text(struct stored_kind *kind, uint64_t rv, struct rcbuf *text, struct object **ret,
                      struct err *err)
 {
-    struct header h = {0};
-    struct json *j autojson = NULL;
-    int r = json_parse((struct slice){text->data, text->len}, &j, err);
+    /* our own text: its depth was looked at when it came in */
+    yyjson_doc *doc = yyjson_read(text->data, text->len, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *meta = json_get(root, "metadata");
 
-    if (r < 0)
-        return r;
-    yyjson_val *meta = json_get(json_root(j), "metadata");
-    if (!*json_get_str(meta, "name", ""))
+    if (!*json_get_str(meta, "name", "")) {
+        yyjson_doc_free(doc);
         return err_set(err, ERR_BAD_REQUEST, "an object without a name");
-    collect(&h, meta);
-    struct object *o = assemble(&h);
-    buf_done(&h.strings);
+    }
+    struct object *o = assemble(meta);
     o->kind = kind;
     o->rv = rv;
     o->len = text->len;
     o->text = text;
     o->terminating = json_get_str(meta, "deletionTimestamp", NULL) != NULL;
-    snprintf(o->uid, sizeof o->uid, "%s", json_get_str(meta, "uid", ""));
-    index_fields(o, json_root(j));
+    copy_uid(o->uid, meta);
+    index_fields(o, root);
+    yyjson_doc_free(doc);
     *ret = o;
     return 0;
 }

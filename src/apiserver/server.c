@@ -202,6 +202,7 @@ int apiserver_new(const struct apiserver_options *opts, uv_loop_t *loop, struct 
     copy_options(api, opts);
     registry_init(&api->registry);
     kinds_register(&api->registry);
+    api->namespaces = resolve(api, "", "namespaces");
     int r = split_listen(api, host, &port, err);
     if (r == 0)
         r = open_parts(api, host, err);

@@ -144,6 +144,7 @@ struct apiserver {
     struct arena arena;
     uv_loop_t *loop;
     struct registry registry;
+    const struct resource *namespaces; /* looked at by every create */
     struct storage *storage;
     struct http_server *http;
     struct http_listener *listener;

@@ -48,49 +48,47 @@ void storage_remember(struct storage *s, const struct event *e, bool awake)
 
 /* ---- the pending state ---- */
 
-void storage_pending_key(char *out, size_t n, const struct stored_kind *k, const char *key)
+static void pending_put(struct object *o, bool deleted)
 {
-    snprintf(out, n, "%s/%s/%s", k->group, k->plural, key);
-}
+    struct map *pending = &o->kind->pending;
+    struct pending *p = map_get(pending, o->key);
 
-static void pending_put(struct storage *s, struct object *o, bool deleted)
-{
-    char key[1024];
-
-    storage_pending_key(key, sizeof key, o->kind, o->key);
-    struct pending *p = map_get(&s->pending, key);
     if (!p) {
         p = xnew(struct pending);
-        map_put(&s->pending, key, p);
+        map_put(pending, o->key, p);
     }
     object_unref(p->object);
     p->object = deleted ? NULL : object_ref(o);
     p->rv = o->rv;
 }
 
-static void pending_committed(struct storage *s, const struct object *o)
+static void pending_committed(const struct object *o)
 {
-    char key[1024];
+    struct pending *p = map_get(&o->kind->pending, o->key);
 
-    storage_pending_key(key, sizeof key, o->kind, o->key);
-    struct pending *p = map_get(&s->pending, key);
     if (!p || p->rv != o->rv)
         return;
-    map_remove(&s->pending, key);
+    map_remove(&o->kind->pending, o->key);
     object_unref(p->object);
     free(p);
 }
 
-void storage_pending_clear(struct storage *s)
+void storage_pending_clear(struct stored_kind *k)
 {
-    for (struct map_item *i = map_next(&s->pending, NULL); i; i = map_next(&s->pending, i)) {
+    for (struct map_item *i = map_next(&k->pending, NULL); i; i = map_next(&k->pending, i)) {
         struct pending *p = i->value;
 
         object_unref(p->object);
         free(p);
     }
-    map_done(&s->pending);
-    s->pending = (struct map){0};
+    map_done(&k->pending);
+    k->pending = (struct map){0};
+}
+
+static void forget_pending(struct storage *s)
+{
+    for (struct map_item *i = map_next(&s->kinds, NULL); i; i = map_next(&s->kinds, i))
+        storage_pending_clear(i->value);
 }
 
 /* ---- batches ---- */
@@ -115,7 +113,7 @@ static void commit_op(struct storage *s, struct op *op)
     if (op->object) {
         struct event e = storage_apply(s, op->type, op->object, op->time);
 
-        pending_committed(s, op->object);
+        pending_committed(op->object);
         tell_followers(s, &e);
         storage_remember(s, &e, true);
         object_unref(e.prev);
@@ -136,7 +134,7 @@ static void fail_all(struct storage *s, op_list *running)
     op_list queued = s->queue;
 
     s->queue = (op_list){0};
-    storage_pending_clear(s);
+    forget_pending(s);
     for (size_t i = 0; i < running->n; i++)
         op_done(&running->v[i], ERR_INTERNAL);
     for (size_t i = 0; i < queued.n; i++)
@@ -266,7 +264,7 @@ void storage_write(struct storage *s, const struct write *w)
         .arg = w->arg,
     };
 
-    pending_put(s, w->object, w->type == EVENT_DELETED);
+    pending_put(w->object, w->type == EVENT_DELETED);
     enqueue(s, &op);
 }
 

@@ -110,6 +110,7 @@ struct stored_kind {
     char *group, *plural;
     const struct resource *res;
     struct keyindex objects;
+    struct map pending; /* key → struct pending */
 };
 
 struct op {
@@ -139,7 +140,6 @@ struct storage {
     struct map kinds; /* "group/plural" → struct stored_kind */
     struct history history;
     uint64_t rv, next_rv; /* committed; given out */
-    struct map pending;   /* "group/plural/key" → struct pending */
     op_list queue, running;
     struct db_batch batch;
     rv_list trim; /* for a coming batch */
@@ -152,8 +152,7 @@ struct storage {
 /* storage_open.c */
 struct stored_kind *storage_kind(struct storage *s, const struct resource *res); /* made when asked for */
 /* storage.c */
-void storage_pending_key(char *out, size_t n, const struct stored_kind *k, const char *key);
-void storage_pending_clear(struct storage *s);
+void storage_pending_clear(struct stored_kind *k);
 /* Moves the committed state on by one event; gives it with prev set (a reference of the caller). */
 struct event storage_apply(struct storage *s, enum event_type type, struct object *o, int64_t time);
 void storage_remember(struct storage *s, const struct event *e, bool awake);

@@ -83,6 +83,7 @@ static void let_go(struct storage *s)
 
 static void kind_free(struct stored_kind *k)
 {
+    storage_pending_clear(k);
     keyindex_done(&k->objects);
     free(k->group);
     free(k->plural);
@@ -158,7 +159,6 @@ int storage_open(const struct storage_options *opts, struct storage **ret, struc
 static void storage_free(struct storage *s)
 {
     history_done(&s->history);
-    storage_pending_clear(s);
     for (struct map_item *i = map_next(&s->kinds, NULL); i; i = map_next(&s->kinds, i))
         kind_free(i->value);
     map_done(&s->kinds);

@@ -44,23 +44,39 @@ int storage_history(struct storage *s, const struct resource *res, uint64_t afte
 
 /* ---- reading ---- */
 
+#define KEY_MAX 1024
+
+/* "namespace/name", or the name alone, cut at the size of out (no such key exists then). */
+static const char *join_key(char out[KEY_MAX], const char *ns, const char *name)
+{
+    size_t n = ns ? strnlen(ns, KEY_MAX / 2) : 0, m = strnlen(name, KEY_MAX / 2 - 2);
+    char *p = out;
+
+    if (n) {
+        memcpy(p, ns, n);
+        p += n;
+        *p++ = '/';
+    }
+    memcpy(p, name, m);
+    p[m] = '\0';
+    return out;
+}
+
 struct object *storage_get(struct storage *s, const struct resource *res, const char *ns, const char *name)
 {
-    char key[1024];
+    char key[KEY_MAX];
 
-    snprintf(key, sizeof key, "%s%s%s", ns ? ns : "", ns && *ns ? "/" : "", name);
-    return object_ref(keyindex_find(&storage_kind(s, res)->objects, key));
+    return object_ref(keyindex_find(&storage_kind(s, res)->objects, join_key(key, ns, name)));
 }
 
 struct object *storage_newest(struct storage *s, const struct resource *res, const char *ns,
                               const char *name, bool *ret_pending)
 {
     struct stored_kind *k = storage_kind(s, res);
-    char key[1024], full[1536];
+    char key[KEY_MAX];
 
-    snprintf(key, sizeof key, "%s%s%s", ns ? ns : "", ns && *ns ? "/" : "", name);
-    storage_pending_key(full, sizeof full, k, key);
-    const struct pending *p = map_get(&s->pending, full);
+    join_key(key, ns, name);
+    const struct pending *p = map_get(&k->pending, key);
     *ret_pending = p != NULL;
     return object_ref(p ? p->object : keyindex_find(&k->objects, key));
 }

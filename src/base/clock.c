@@ -47,21 +47,34 @@ uint32_t rand_below(uint32_t n)
 
 void rand_suffix(char *out, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = NAME_ALPHABET[rand_below(sizeof NAME_ALPHABET - 1)];
+    enum { LETTERS = sizeof NAME_ALPHABET - 1 };
+    unsigned char pool[32];
+    size_t left = 0;
+
+    for (size_t i = 0; i < n;) {
+        if (!left)
+            rand_bytes(pool, left = sizeof pool);
+        unsigned char c = pool[--left];
+        if (c < 256 / LETTERS * LETTERS) /* else some letters would come more often */
+            out[i++] = NAME_ALPHABET[c % LETTERS];
+    }
     out[n] = '\0';
 }
 
 void rand_uuid(char out[37])
 {
+    static const char hex[] = "0123456789abcdef";
     unsigned char b[16];
 
     rand_bytes(b, sizeof b);
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    for (int i = 0, at = 0; i < 16; i++) {
+    int at = 0;
+    for (int i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             out[at++] = '-';
-        at += snprintf(out + at, 3, "%02x", b[i]);
+        out[at++] = hex[b[i] >> 4];
+        out[at++] = hex[b[i] & 15];
     }
+    out[at] = '\0';
 }
