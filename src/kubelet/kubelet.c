@@ -283,7 +283,8 @@ static void stop(struct kubelet *k)
     json_unref(k->node);
     uv_run(&k->loop, UV_RUN_NOWAIT);
     uv_walk(&k->loop, close_handle, NULL);
-    uv_run(&k->loop, UV_RUN_NOWAIT);
+    while (uv_loop_close(&k->loop) == UV_EBUSY) /* handles close in the next turn */
+        uv_run(&k->loop, UV_RUN_NOWAIT);
     kube_config_free(k->config);
     if (k->socket)
         unlink(k->socket);

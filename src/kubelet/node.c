@@ -410,5 +410,7 @@ int node_run(const struct node_options *o)
     struct pollfd p = {.fd = n.signal_fd, .events = POLLIN};
     while (n.shims.n && poll(&p, 1, 500) == 1)
         reap(&n);
+    vec_done(&n.conns);
+    vec_done(&n.shims);
     return 0;
 }

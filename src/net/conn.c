@@ -258,7 +258,7 @@ static bool write_all(struct conn *c, const char *p, size_t n)
         }
         if (w == IO_AGAIN) {
             c->want_write = true;
-            if (p != c->pend.data + c->pend_off) {
+            if (!c->pend.data || p != c->pend.data + c->pend_off) {
                 buf_reset(&c->pend);
                 c->pend_off = 0;
                 buf_add(&c->pend, p, n);
