@@ -179,6 +179,11 @@ TEST(http_mode_submits_fails_and_retries)
     tell("http");
 }
 
+TEST(deleted_while_it_runs)
+{
+    tell("delete");
+}
+
 TEST(suspended_and_resumed)
 {
     tell("suspend");
