@@ -215,11 +215,13 @@ class Operator:
                      "--health-probe-bind-address", "0", "--use-kubernetes-proxy",
                      "--enable-leader-election=%s" % str(election).lower(), *flags]
         self.log = tempfile.NamedTemporaryFile(dir=cluster.dir, suffix=".log", delete=False).name
-        self.lock, self.process, self.cwd = threading.Lock(), None, cwd
+        self.lock, self.process, self.cwd, self.closed = threading.RLock(), None, cwd, False
         self.start()
 
     def start(self):
-        with open(self.log, "ab") as log:
+        with self.lock, open(self.log, "ab") as log:
+            if self.closed:
+                return
             self.process = subprocess.Popen(self.args, stdout=log, stderr=log, start_new_session=True, cwd=self.cwd)
 
     def signal(self, number):
@@ -232,6 +234,11 @@ class Operator:
         with self.lock:
             self.signal(signal.SIGKILL)
             self.process.wait()
+
+    def close(self):
+        with self.lock:
+            self.closed = True
+            self.kill()
 
     def output(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:

@@ -56,7 +56,7 @@ def play(world, story, numbers):
     except AssertionError as e:
         raise AssertionError("%s after %s\n%s" % (e, way.writes(), killer.operator.output()[-4000:])) from e
     finally:
-        killer.operator.kill()
+        killer.operator.close()
         way.close()
 
 
