@@ -19,6 +19,7 @@ struct child {
     char *name, *log, *env;
     char **argv;
     bool own_session, running, stopping;
+    bool timer_open, process_open; /* handles that libuv knows */
     int pass_fd;
     unsigned wait_ms;
     int64_t started;
@@ -56,18 +57,32 @@ static void child_free(struct child *c)
     free(c);
 }
 
-static void timer_closed(uv_handle_t *h)
+/* After the last handle has closed, and not before: libuv still looks at each. */
+static void release(struct child *c)
 {
-    struct child *c = h->data;
     void (*done)(void *ctx) = c->on_stopped;
     void *ctx = c->stopped_ctx;
 
+    if (c->timer_open || c->process_open)
+        return;
     child_free(c);
     done(ctx);
 }
 
-static void process_closed(unused uv_handle_t *h)
+static void timer_closed(uv_handle_t *h)
 {
+    struct child *c = h->data;
+
+    c->timer_open = false;
+    release(c);
+}
+
+static void process_closed(uv_handle_t *h)
+{
+    struct child *c = container_of((uv_process_t *)h, struct child, process);
+
+    c->process_open = false;
+    release(c);
 }
 
 static int launch(struct child *c, struct err *err);
@@ -142,6 +157,7 @@ static int launch(struct child *c, struct err *err)
     };
     int r = log < 0 ? UV_EIO : uv_spawn(c->loop, &c->process, &o);
 
+    c->process_open = log >= 0;
     free_list(env);
     if (c->pass_fd >= 0) {
         close(c->pass_fd);
@@ -177,6 +193,7 @@ int child_start(uv_loop_t *loop, const struct child_opts *o, struct child **ret,
     c->ctx = o->ctx;
     c->wait_ms = FIRST_WAIT_MS;
     uv_timer_init(loop, &c->timer);
+    c->timer_open = true;
     c->timer.data = c;
     if (launch(c, err) < 0) {
         c->on_stopped = nothing;
