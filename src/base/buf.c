@@ -56,6 +56,21 @@ void buf_addc(struct buf *b, char c)
     buf_add(b, &c, 1);
 }
 
+void buf_add_utf8(struct buf *b, struct slice s)
+{
+    uint32_t c;
+
+    while (s.n) {
+        size_t n = slice_rune(s, &c);
+        if (n)
+            buf_add(b, s.p, n);
+        else
+            buf_adds(b, "\xef\xbf\xbd");
+        s.p += n ? n : 1;
+        s.n -= n ? n : 1;
+    }
+}
+
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;

@@ -60,46 +60,38 @@ bool slice_int64(struct slice s, int64_t *ret)
     return true;
 }
 
-/* Length of the sequence that lead begins, and the range of its second byte; 0 for no lead. */
-static unsigned utf8_lead(unsigned char lead, unsigned char *low, unsigned char *high)
+size_t slice_rune(struct slice s, uint32_t *ret)
 {
-    *low = 0x80;
-    *high = 0xbf;
-    if (lead < 0x80)
-        return 1;
-    if (lead >= 0xc2 && lead <= 0xdf)
-        return 2;
-    if (lead >= 0xe0 && lead <= 0xef) {
-        if (lead == 0xe0)
-            *low = 0xa0;
-        if (lead == 0xed)
-            *high = 0x9f;
-        return 3;
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length */
+    const unsigned char *p = (const unsigned char *)s.p;
+
+    if (!s.n)
+        return 0;
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    if (!len || len > s.n)
+        return 0;
+    uint32_t c = len == 1 ? p[0] : p[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (p[i] & 0x3fu);
     }
-    if (lead >= 0xf0 && lead <= 0xf4) {
-        if (lead == 0xf0)
-            *low = 0x90;
-        if (lead == 0xf4)
-            *high = 0x8f;
-        return 4;
-    }
-    return 0;
+    if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+        return 0;
+    *ret = c;
+    return len;
 }
 
 bool slice_is_utf8(struct slice s)
 {
-    const unsigned char *p = (const unsigned char *)s.p;
+    uint32_t c;
 
-    for (size_t i = 0; i < s.n;) {
-        unsigned char low, high;
-        unsigned n = utf8_lead(p[i], &low, &high);
-
-        if (!n || n > s.n - i || (n > 1 && (p[i + 1] < low || p[i + 1] > high)))
+    while (s.n) {
+        size_t n = slice_rune(s, &c);
+        if (!n)
             return false;
-        for (unsigned k = 2; k < n; k++)
-            if (p[i + k] < 0x80 || p[i + k] > 0xbf)
-                return false;
-        i += n;
+        s.p += n;
+        s.n -= n;
     }
     return true;
 }

@@ -36,7 +36,10 @@ struct slice slice_trim(struct slice s);        /* without surrounding ASCII whi
 /* Cuts the part before the first sep off *rest, which keeps what follows it. False at the end. */
 bool slice_cut(struct slice *rest, char sep, struct slice *ret_part);
 
-bool slice_is_utf8(struct slice s); /* RFC 3629: shortest forms, no surrogates */
+/* The character that s begins with: its length in bytes, or 0 where that is no UTF-8 (RFC 3629:
+ * shortest forms, no surrogates) and at the end. */
+size_t slice_rune(struct slice s, uint32_t *ret);
+bool slice_is_utf8(struct slice s);
 
 /* A whole decimal number, optionally signed; false if anything else is in s or it overflows. */
 bool slice_int64(struct slice s, int64_t *ret);

@@ -4,27 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Reads one UTF-8 sequence; gives its length, or 0 if it is malformed. */
-static size_t utf8_next(struct slice s, uint32_t *ret)
-{
-    const unsigned char *p = (const unsigned char *)s.p;
-    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-    if (!len || len > s.n)
-        return 0;
-    uint32_t c = len == 1 ? p[0] : p[0] & (0xffu >> (len + 1));
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3fu);
-    }
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-        return 0;
-    *ret = c;
-    return len;
-}
-
 /* What strconv.IsPrint refuses, as far as text meets it: controls, odd spaces, private use. */
 static bool printable(uint32_t c)
 {
@@ -61,7 +40,7 @@ void go_quote(struct buf *b, struct slice s)
     buf_addc(b, '"');
     while (s.n) {
         uint32_t c = 0;
-        size_t len = utf8_next(s, &c);
+        size_t len = slice_rune(s, &c);
         if (len)
             quote_rune(b, c, s.p, len);
         else
@@ -185,7 +164,7 @@ void go_json_string(struct buf *b, struct slice s, bool html)
         if ((unsigned char)*s.p < 0x80) {
             json_ascii(b, *s.p, html);
         } else {
-            len = utf8_next(s, &c);
+            len = slice_rune(s, &c);
             json_rune(b, s, len, c);
         }
         s.p += len ? len : 1;

@@ -125,7 +125,7 @@ static int scalar_value(struct reader *r, struct scalar s, struct slice text, yy
     }
 }
 
-/* !!binary: the bytes that base64 text stands for. */
+/* !!binary: the bytes that base64 text stands for, as far as JSON can hold them. */
 static int binary_value(struct reader *r, struct slice s, yyjson_mut_val **ret)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -150,7 +150,9 @@ static int binary_value(struct reader *r, struct slice s, yyjson_mut_val **ret)
     }
     if (n % 4)
         return fail_at(r, event_line(r), "!!binary value contains invalid base64 data");
-    *ret = yyjson_mut_strncpy(r->doc, buf_str(&b), b.len);
+    struct buf text cleanup(buf_done) = BUF_INIT;
+    buf_add_utf8(&text, buf_slice(&b));
+    *ret = yyjson_mut_strncpy(r->doc, buf_str(&text), text.len);
     return 0;
 }
 

@@ -169,6 +169,19 @@ TEST(malformed_bytes)
     }
 }
 
+TEST(binary_is_made_utf8)
+{
+    autojson struct json *j = NULL, *again = NULL;
+    struct buf text cleanup(buf_done) = BUF_INIT;
+    struct err err = {0};
+
+    CHECK_OK(yaml_parse(SLICE("a: !!binary /2H+"), 0, &j, &err), &err);
+    CHECK_STR(json_get_str(json_root(j), "a", NULL), "\xef\xbf\xbd" "a" "\xef\xbf\xbd");
+    yaml_write(&text, json_root(j));
+    CHECK_OK(yaml_parse(buf_slice(&text), YAML_STRICT, &again, &err), &err);
+    CHECK(json_equal(json_root(j), json_root(again)));
+}
+
 TEST(json_or_yaml)
 {
     autojson struct json *a = NULL, *b = NULL;
