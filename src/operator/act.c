@@ -300,6 +300,7 @@ static void failed(struct pass *p, int code, const char *error)
     }
     if (act->best_effort) {
         log_info("an action failed and is not needed", "action", act->why, "error", error, NULL);
+        emit(p, &act->failed, error);
         next(p);
         return;
     }
@@ -455,6 +456,18 @@ static void on_dash(void *ctx, const struct dash_answer *answer)
         failed(p, ERR_UNAVAILABLE, answer->error ? answer->error : "not found");
 }
 
+static void delete_options(const struct action *act, struct buf *body)
+{
+    if (!act->propagation && !act->uid)
+        return;
+    buf_adds(body, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\"");
+    if (act->propagation)
+        buf_printf(body, ",\"propagationPolicy\":\"%s\"", act->propagation);
+    if (act->uid)
+        buf_printf(body, ",\"preconditions\":{\"uid\":\"%s\"}", act->uid);
+    buf_addc(body, '}');
+}
+
 static void send_kube(struct pass *p, const struct action *act, enum kube_verb verb,
                       const char *subresource)
 {
@@ -464,11 +477,7 @@ static void send_kube(struct pass *p, const struct action *act, enum kube_verb v
         take_over_version(p, act);
         json_mut_write(&body, act->body);
     }
-    if (act->propagation)
-        buf_printf(
-            &body,
-            "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"%s\"}",
-            act->propagation);
+    delete_options(act, &body);
     if (act->selector)
         query_add(&query, "labelSelector", act->selector);
     kube_call(p->a->kube,

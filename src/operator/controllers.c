@@ -6,6 +6,7 @@
 #include "kube/queue.h"
 #include "operator/metrics.h"
 #include "operator/quarantine.h"
+#include "ray/sched/sched.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -57,6 +58,8 @@ static const struct controller_row {
 
 struct controller {
     const struct controller_row *row;
+    enum ray_kind owns[12]; /* the row's, and the batch scheduler's */
+    size_t n_owns;
     struct controllers *all;
     struct queue *queue;
     struct map waiting; /* keys whose pass waits for a kind to fill */
@@ -203,6 +206,19 @@ static void on_run(void *ctx, const char *key)
             &(struct act_watcher){.on_end = on_end, .on_wait = on_wait, .ctx = r});
 }
 
+/* The RayCluster controller also watches what the batch scheduler has it make. */
+static void list_owned(struct controller *c, const struct ray_options *o)
+{
+    const struct scheduler *sched = scheduler_of(o);
+
+    while (c->row->owns[c->n_owns] != OWNS_END) {
+        c->owns[c->n_owns] = c->row->owns[c->n_owns];
+        c->n_owns++;
+    }
+    for (size_t i = 0; i < sched->n_owns && c->row->planner == &raycluster_planner; i++)
+        c->owns[c->n_owns++] = sched->owns[i];
+}
+
 struct controllers *controllers_new(struct actor *a)
 {
     struct controllers *all = xnew(struct controllers);
@@ -217,6 +233,7 @@ struct controllers *controllers_new(struct actor *a)
         all->n++;
         c->row = &rows[i];
         c->all = all;
+        list_owned(c, a->options);
         c->queue = queue_new(
             a->loop, &(struct queue_opts){.concurrency = KEYS_AT_ONCE, .run = on_run, .ctx = c});
         queue_pause(c->queue, true); /* until what it reads at once is there */
@@ -242,8 +259,8 @@ void controllers_start(struct controllers *all)
         const struct controller_row *row = all->list[i].row;
         prepare_metrics(row->name);
         observe_need(all->a->observe, row->planner->kind);
-        for (size_t k = 0; row->owns[k] != OWNS_END; k++)
-            observe_need(all->a->observe, row->owns[k]);
+        for (size_t k = 0; k < all->list[i].n_owns; k++)
+            observe_need(all->a->observe, all->list[i].owns[k]);
     }
 }
 
@@ -314,8 +331,8 @@ void controllers_changed(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_
         struct controller *c = &all->list[i];
         if (c->row->planner->kind == kind && lets_through(c->row->predicate, was, now))
             add_key(c, meta_namespace(now ? now : was), meta_name(now ? now : was), first_list);
-        for (size_t k = 0; c->row->owns[k] != OWNS_END; k++)
-            if (c->row->owns[k] == kind) {
+        for (size_t k = 0; k < c->n_owns; k++)
+            if (c->owns[k] == kind) {
                 wake_owner(c, now, first_list);
                 wake_owner(c, was, first_list);
             }
@@ -326,8 +343,8 @@ static bool can_run(const struct controller *c)
 {
     struct observe *o = c->all->a->observe;
 
-    for (size_t k = 0; c->row->owns[k] != OWNS_END; k++)
-        if (!observe_filled(o, c->row->owns[k]))
+    for (size_t k = 0; k < c->n_owns; k++)
+        if (!observe_filled(o, c->owns[k]))
             return false;
     return observe_filled(o, c->row->planner->kind);
 }

@@ -162,6 +162,8 @@ static void print_flags(struct buf *out, const struct action *a)
         buf_printf(out, " marker=%s", a->marker);
     if (a->propagation)
         buf_printf(out, " propagation=%s", a->propagation);
+    if (a->uid)
+        buf_printf(out, " uid=%s", a->uid);
 }
 
 static void print_action(struct buf *out, const struct action *a)

@@ -145,11 +145,12 @@ struct action {
     const char *ns, *name;   /* name: of the object, or the job id of a dashboard action */
     const char *selector;    /* ACT_DELETE_COLLECTION */
     const char *propagation; /* ACT_DELETE: NULL or "Background", "Foreground" */
+    const char *uid;         /* ACT_DELETE: only the object of this UID; NULL: any */
     yyjson_mut_val *body;    /* typed already: what is sent is exactly this */
     struct dash_target dash;
     bool ignore_not_found; /* NotFound counts as done; the ok note is not emitted then */
     bool ignore_exists;    /* AlreadyExists counts as done; the ok note is not emitted then */
-    bool best_effort;      /* any failure is logged and the list goes on (no ok note) */
+    bool best_effort;      /* any failure is logged, its note emitted, and the list goes on */
     bool chain;            /* see above: take over the resourceVersion of an earlier answer */
     struct note ok, failed;
     const char *marker; /* on failure handed to finish(): "FailedCreateHeadPod" … */

@@ -204,6 +204,36 @@ TEST(deadlines_and_lost_dashboards)
     tell("deadline");
 }
 
+TEST(rj_080_volcano)
+{
+    static const char *const stories[] = {"volcano",          "volcano-keeps-cluster",
+                                          "volcano-retry",    "volcano-bad-tier",
+                                          "volcano-selector", "volcano-sidecar",
+                                          "volcano-http"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(stories); i++)
+        tell(stories[i]);
+}
+
+TEST(rj_081_yunikorn)
+{
+    tell("yunikorn");
+    tell("yunikorn-own-groups");
+    tell("yunikorn-selector");
+}
+
+TEST(rj_082_kai_and_scheduler_plugins)
+{
+    tell("kai");
+    tell("kai-http");
+    tell("scheduler-plugins");
+}
+
+TEST(workload_aware_scheduling_leaves_ray_jobs_alone)
+{
+    tell("was");
+}
+
 /* V1 … V31: one line a case. */
 TEST(validation)
 {

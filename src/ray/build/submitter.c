@@ -234,6 +234,26 @@ static yyjson_mut_val *default_container(yyjson_mut_doc *doc, yyjson_val *cluste
     return c;
 }
 
+static yyjson_mut_val *default_spec(yyjson_mut_doc *doc, yyjson_val *cluster_spec)
+{
+    yyjson_mut_val *spec = yyjson_mut_obj(doc);
+
+    yyjson_mut_arr_append(json_put_arr(doc, spec, "containers"),
+                          default_container(doc, cluster_spec));
+    json_put_str(doc, spec, "restartPolicy", "Never");
+    return spec;
+}
+
+struct json *submitter_plain_spec(struct rayjob *j, yyjson_val *cluster_spec)
+{
+    automut yyjson_mut_doc *doc = json_mut_new();
+    yyjson_val *own = json_get(json_get(j->spec, "submitterPodTemplate"), "spec");
+
+    if (!rayjob_has_submitter(j))
+        return NULL;
+    return json_freeze(own ? json_thaw(doc, own) : default_spec(doc, cluster_spec));
+}
+
 static void add_token_volume(yyjson_mut_doc *doc, yyjson_mut_val *pod_spec)
 {
     yyjson_mut_val *volumes = list_in(doc, pod_spec, "volumes");
@@ -265,10 +285,7 @@ yyjson_mut_val *submitter_pod_template(struct rayjob *j, yyjson_val *cluster_spe
     submit_init(&u, j, cluster_spec);
     if (!template) {
         template = yyjson_mut_obj(doc);
-        yyjson_mut_val *spec = json_ensure(doc, template, "spec");
-        yyjson_mut_arr_append(json_put_arr(doc, spec, "containers"),
-                              default_container(doc, cluster_spec));
-        json_put_str(doc, spec, "restartPolicy", "Never");
+        json_put(doc, template, "spec", default_spec(doc, cluster_spec));
     }
     yyjson_mut_val *container = json_mut_at(template, "spec.containers.0");
     if (!container) {

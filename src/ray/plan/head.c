@@ -84,7 +84,7 @@ static bool create_head(struct pass *x)
 {
     const char *restart = cluster_annotation(&x->c, ANN_NO_HEAD_RESTART);
     const char *base = name_pod(x->a, x->c.name, NODE_HEAD, true);
-    const struct scheduler *sched = scheduler_of(x->s->options);
+    struct sched_parent parent = sched_cluster(x);
     yyjson_mut_val *pod;
 
     if (restart && !strcmp(restart, "true") && provisioned(&x->c))
@@ -92,8 +92,8 @@ static bool create_head(struct pass *x)
     if (!tls_ready(x))
         return false;
     pod = build_head_pod(x->p, &x->c, pass_hash(x), pass_name(x, base, HEAD_GROUP, 0));
-    if (sched->decorate)
-        sched->decorate(x, pod, HEAD_GROUP);
+    if (!sched_decorate(&parent, pod, HEAD_GROUP))
+        return false;
     pass_create(x, KIND_POD, pod, &create_words);
     return true;
 }

@@ -66,11 +66,9 @@ static bool recreated(struct pass *x)
 
 bool step_pods(struct pass *x)
 {
-    const struct scheduler *sched = scheduler_of(x->s->options);
+    struct sched_parent parent = sched_cluster(x);
 
     if (suspended(x) || recreated(x))
         return true;
-    if (sched->submit && !sched->submit(x))
-        return false;
-    return step_head(x) && step_workers(x);
+    return sched_submit(&parent) && step_head(x) && step_workers(x);
 }

@@ -8,6 +8,7 @@
 #include "ray/build/build.h"
 #include "ray/dashboard.h"
 #include "ray/names.h"
+#include "ray/sched/sched.h"
 
 #include "base/timefmt.h"
 
@@ -175,13 +176,15 @@ void rayjob_copy_cluster_status(struct rayjob *j)
 
 static void state_initializing(struct rayjob *j)
 {
+    struct sched_parent parent = sched_job(j);
+
     if (rayjob_suspends(j) ||
         rayjob_deadline_passed(j, "activeDeadlineSeconds", "DeadlineExceeded") ||
         rayjob_deadline_passed(j, "preRunningDeadlineSeconds", "PreRunningDeadlineExceeded")) {
         rayjob_persist(j);
         return;
     }
-    if (rayjob_ensure_cluster(j) < 0)
+    if (!sched_submit(&parent) || rayjob_ensure_cluster(j) < 0)
         return;
     if (!*rayjob_next(j, "dashboardURL")) {
         if (strcmp(json_str_at(j->cluster, "status.state", ""), "ready") != 0) {
@@ -231,11 +234,14 @@ static void take_down(struct rayjob *j, const char *then)
         "jobStatus"};
     bool cluster_gone = rayjob_delete_cluster(j);
     bool submitter_gone = rayjob_delete_submitter(j);
+    struct sched_parent parent = sched_job(j);
 
     if (!cluster_gone || !submitter_gone) {
         rayjob_look_again(j);
         return;
     }
+    if (!sched_clean_up(&parent, true))
+        return;
     for (size_t i = 0; i < ARRAY_SIZE(cleared); i++)
         json_remove(j->next, cleared[i]);
     rayjob_set(j, "jobDeploymentStatus", then);

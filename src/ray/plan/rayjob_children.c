@@ -4,7 +4,7 @@
 #include "ray/build/submitter.h"
 #include "ray/dashboard.h"
 #include "ray/names.h"
-#include "ray/words.h"
+#include "ray/sched/sched.h"
 
 static struct note note(struct rayjob *j, bool warning, const char *reason, const char *action,
                         const char *verb, const char *kind, const char *name)
@@ -62,6 +62,7 @@ static int add_sidecar(struct rayjob *j, yyjson_mut_val *object)
 static int create_cluster(struct rayjob *j, const char *name)
 {
     yyjson_mut_doc *doc = j->p->doc;
+    struct sched_parent parent = sched_job(j);
     yyjson_mut_val *object = new_object(j, KIND_RAYCLUSTER, name);
     yyjson_mut_val *labels = json_ensure(doc, object, "metadata.labels");
     yyjson_val *annotations = json_at(j->object, "metadata.annotations");
@@ -74,6 +75,8 @@ static int create_cluster(struct rayjob *j, const char *name)
         copy_map(doc, json_ensure(doc, object, "metadata.annotations"), annotations);
     json_put(doc, object, "spec", json_thaw(doc, json_get(j->spec, "rayClusterSpec")));
     if (rayjob_mode_is(j, "SidecarMode") && add_sidecar(j, object) < 0)
+        return -1;
+    if (rayjob_mode_is(j, "K8sJobMode") && !sched_decorate(&parent, object, ""))
         return -1;
     return create(
         j, KIND_RAYCLUSTER, object,
@@ -107,12 +110,13 @@ static yyjson_val *cluster_spec(struct rayjob *j)
 int rayjob_ensure_submitter(struct rayjob *j)
 {
     yyjson_mut_doc *doc = j->p->doc;
+    struct sched_parent parent = sched_job(j);
     yyjson_val *backoff = json_at(j->spec, "submitterConfig.backoffLimit");
 
     if (snap_get(j->s, KIND_JOB, j->ns, j->name))
         return 0;
     yyjson_mut_val *template = submitter_pod_template(j, cluster_spec(j));
-    if (!template)
+    if (!template || !sched_decorate(&parent, template, SUBMITTER_GROUP))
         return -1;
     yyjson_mut_val *object = new_object(j, KIND_JOB, j->name);
     submitter_labels(j, json_ensure(doc, object, "metadata.labels"));

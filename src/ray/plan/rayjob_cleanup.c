@@ -1,6 +1,7 @@
 /* What happens after a RayJob is Complete or Failed: deletion rules, the older policy, shutdown. */
 #include "ray/plan/rayjob.h"
 #include "ray/build/build.h"
+#include "ray/sched/sched.h"
 
 #include "base/timefmt.h"
 
@@ -170,7 +171,7 @@ static void shut_down(struct rayjob *j)
         rayjob_delete_cluster(j);
 }
 
-void rayjob_after_end(struct rayjob *j)
+static void clear_away(struct rayjob *j)
 {
     yyjson_val *strategy = json_get(j->spec, "deletionStrategy");
     yyjson_val *rules = json_get(strategy, "deletionRules");
@@ -185,4 +186,16 @@ void rayjob_after_end(struct rayjob *j)
     } else if (json_bool_at(j->spec, "shutdownAfterJobFinishes", false)) {
         shut_down(j);
     }
+}
+
+void rayjob_after_end(struct rayjob *j)
+{
+    struct sched_parent parent = sched_job(j);
+
+    clear_away(j);
+    /* A cluster that goes in this pass is seen gone by the next one, which has more to say. */
+    for (size_t i = 0; i < j->p->actions.n; i++)
+        if (j->p->actions.v[i].act == ACT_DELETE)
+            return;
+    sched_clean_up(&parent, false);
 }

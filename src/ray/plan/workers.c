@@ -41,13 +41,12 @@ size_t worker_room(struct pass *x, int64_t wanted)
 
 void worker_template(struct pass *x, struct worker_group *g)
 {
-    const struct scheduler *sched = scheduler_of(x->s->options);
+    struct sched_parent parent = sched_cluster(x);
 
     if (g->template)
         return;
     g->template = build_worker_pod(x->p, &x->c, g->group);
-    if (sched->decorate)
-        sched->decorate(x, g->template, group_name(g->group));
+    sched_decorate(&parent, g->template, group_name(g->group)); /* of a RayCluster: never refused */
 }
 
 bool may_scale_down(struct pass *x)

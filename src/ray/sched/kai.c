@@ -1,15 +1,22 @@
-/* KAI: the pods' queue. */
+/* KAI: the pods' queue. Its pod grouper knows no submitter Job, so such RayJobs are refused. */
 #include "ray/sched/sched.h"
 
-static void decorate(struct pass *x, yyjson_mut_val *pod, const char *group)
-{
-    const char *queue = cluster_label(&x->c, "kai.scheduler/queue");
-    yyjson_mut_doc *doc = x->p->doc;
+#define LABEL_QUEUE "kai.scheduler/queue"
 
-    (void)group;
-    json_put_str(doc, json_ensure(doc, pod, "spec"), "schedulerName", "kai-scheduler");
-    if (queue && *queue)
-        json_put_str(doc, json_ensure(doc, pod, "metadata.labels"), "kai.scheduler/queue", queue);
+static bool submit(struct sched_parent *x)
+{
+    if (!x->job || !rayjob_mode_is(x->job, "K8sJobMode"))
+        return true;
+    return sched_fail(x, "kai-scheduler cannot schedule RayJob %s/%s of submissionMode K8sJobMode",
+                      x->c.ns, x->c.name);
 }
 
-const struct scheduler kai_scheduler = {"kai-scheduler", NULL, decorate};
+static bool decorate(struct sched_parent *x, yyjson_mut_val *child, const char *group)
+{
+    sched_put_name(x, child, group, "kai-scheduler");
+    sched_copy_label(x, child, LABEL_QUEUE, LABEL_QUEUE);
+    return true;
+}
+
+const struct scheduler kai_scheduler = {
+    .name = "kai-scheduler", .submit = submit, .decorate = decorate};

@@ -34,7 +34,8 @@ static yyjson_mut_val *list(struct plan *p, struct resources *r)
     return v;
 }
 
-yyjson_mut_val *sum_resources(struct plan *p, const struct cluster *c, enum sum which)
+yyjson_mut_val *sum_resources(struct plan *p, const struct cluster *c, enum sum which,
+                              yyjson_val *also)
 {
     const char *member = which == SUM_DESIRED ? "replicas" : "minReplicas";
     struct resources r = {0};
@@ -46,6 +47,8 @@ yyjson_mut_val *sum_resources(struct plan *p, const struct cluster *c, enum sum 
         if (!group_suspended(group))
             resources_add_pod(&r, &p->arena, group_pod_spec(group), &times);
     }
+    if (also)
+        resources_add_pod(&r, &p->arena, also, NULL);
     return list(p, &r);
 }
 

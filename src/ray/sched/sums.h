@@ -11,8 +11,9 @@ enum sum {
 };
 
 int32_t sum_members(const struct cluster *c, enum sum which); /* workers only */
-/* {name: quantity} of the head and these workers. */
-yyjson_mut_val *sum_resources(struct plan *p, const struct cluster *c, enum sum which);
+/* {name: quantity} of the head, these workers, and the pod of this spec unless it is NULL. */
+yyjson_mut_val *sum_resources(struct plan *p, const struct cluster *c, enum sum which,
+                              yyjson_val *also);
 /* The same for one pod of the group. */
 yyjson_mut_val *sum_pod(struct plan *p, yyjson_val *pod_spec);
 /* Whether the live object's member holds the same quantities or number as want. */

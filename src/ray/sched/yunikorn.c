@@ -2,6 +2,7 @@
 #include "ray/sched/sched.h"
 
 #include "ray/build/edit.h"
+#include "ray/build/submitter.h"
 #include "ray/sched/sums.h"
 
 #include <string.h>
@@ -10,58 +11,63 @@
 #define TASK_GROUP_NAME "yunikorn.apache.org/task-group-name"
 
 /* One task group; the members stand in upstream's order, for the text is the value. */
-static void add_task_group(struct pass *x, yyjson_mut_val *list, yyjson_val *group,
+static void add_task_group(struct sched_parent *x, yyjson_mut_val *list, yyjson_val *pod_spec,
                            const char *name, int64_t members)
 {
     static const char *const before[] = {"nodeSelector", "affinity"};
     static const char *const after[] = {"topologySpreadConstraints", "tolerations"};
-    yyjson_val *spec = group_pod_spec(group);
-    yyjson_mut_val *t = yyjson_mut_arr_add_obj(x->p->doc, list);
+    yyjson_mut_doc *doc = x->p->doc;
+    yyjson_mut_val *t = yyjson_mut_arr_add_obj(doc, list);
 
-    json_put(x->p->doc, t, "minResource", sum_pod(x->p, spec));
+    json_put(doc, t, "minResource", sum_pod(x->p, pod_spec));
     for (size_t i = 0; i < ARRAY_SIZE(before); i++)
-        if (!json_is_empty(json_get(spec, before[i])))
-            json_put(x->p->doc, t, before[i], json_thaw(x->p->doc, json_get(spec, before[i])));
-    json_put_str(x->p->doc, t, "name", name);
+        if (!json_is_empty(json_get(pod_spec, before[i])))
+            json_put(doc, t, before[i], json_thaw(doc, json_get(pod_spec, before[i])));
+    json_put_str(doc, t, "name", name);
     for (size_t i = 0; i < ARRAY_SIZE(after); i++)
-        if (!json_is_empty(json_get(spec, after[i])))
-            json_put(x->p->doc, t, after[i], json_thaw(x->p->doc, json_get(spec, after[i])));
-    json_put_int(x->p->doc, t, "minMember", members);
+        if (!json_is_empty(json_get(pod_spec, after[i])))
+            json_put(doc, t, after[i], json_thaw(doc, json_get(pod_spec, after[i])));
+    json_put_int(doc, t, "minMember", members);
 }
 
-static const char *task_groups(struct pass *x)
+static const char *task_groups(struct sched_parent *x)
 {
     yyjson_mut_val *list = yyjson_mut_arr(x->p->doc);
     struct buf b cleanup(buf_done) = BUF_INIT;
+    struct json *submitter autojson = NULL;
 
-    add_task_group(x, list, x->c.head, HEAD_GROUP, 1);
+    add_task_group(x, list, group_pod_spec(x->c.head), HEAD_GROUP, 1);
     json_each(x->c.groups, group, i, n)
-        add_task_group(x, list, group, group_name(group),
+        add_task_group(x, list, group_pod_spec(group), group_name(group),
                        json_int_at(group, "minReplicas", 0) * group_hosts(group));
-    json_mut_write(&b, list);
-    return arena_strdup(x->a, buf_str(&b));
-}
-
-static void decorate(struct pass *x, yyjson_mut_val *pod, const char *group)
-{
-    static const char *const copied[][2] = {{"applicationId", "yunikorn.apache.org/app-id"},
-                                            {"queue", "yunikorn.apache.org/queue"}};
-    yyjson_mut_doc *doc = x->p->doc;
-    const char *own = cluster_annotation(&x->c, TASK_GROUPS);
-    yyjson_mut_val *annotations;
-
-    for (size_t i = 0; i < ARRAY_SIZE(copied); i++) {
-        const char *v = cluster_label(&x->c, copied[i][1]);
-
-        if (v && *v)
-            json_put_str(doc, json_ensure(doc, pod, "metadata.labels"), copied[i][0], v);
+    if (x->job) {
+        submitter = submitter_plain_spec(x->job, x->c.spec);
+        add_task_group(x, list, json_root(submitter), SUBMITTER_GROUP, 1);
     }
-    json_put_str(doc, json_ensure(doc, pod, "spec"), "schedulerName", "yunikorn");
-    if (!cluster_label(&x->c, LABEL_GANG))
-        return;
-    annotations = json_ensure(doc, pod, "metadata.annotations");
-    json_put_str(doc, annotations, TASK_GROUPS, own && *own ? own : task_groups(x));
-    json_put_str(doc, annotations, TASK_GROUP_NAME, group);
+    json_mut_write(&b, list);
+    return arena_strdup(&x->p->arena, buf_str(&b));
 }
 
-const struct scheduler yunikorn_scheduler = {"yunikorn", NULL, decorate};
+static bool decorate(struct sched_parent *x, yyjson_mut_val *child, const char *group)
+{
+    const char *own = cluster_annotation(&x->c, TASK_GROUPS);
+
+    sched_copy_label(x, child, "applicationId", "yunikorn.apache.org/app-id");
+    sched_copy_label(x, child, "queue", "yunikorn.apache.org/queue");
+    sched_put_name(x, child, group, "yunikorn");
+    if (!cluster_label(&x->c, LABEL_GANG))
+        return true;
+    if (!own || !*own) {
+        if (!x->c.spec)
+            return sched_fail(x,
+                              "yunikorn: gang scheduling of RayJob %s/%s needs a rayClusterSpec",
+                              x->c.ns, x->c.name);
+        own = task_groups(x);
+    }
+    sched_put_annotation(x, child, TASK_GROUPS, own);
+    if (*group)
+        sched_put_annotation(x, child, TASK_GROUP_NAME, group);
+    return true;
+}
+
+const struct scheduler yunikorn_scheduler = {.name = "yunikorn", .decorate = decorate};
