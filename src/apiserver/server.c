@@ -159,6 +159,7 @@ static int start_listening(struct apiserver *api, const char *host, uint16_t por
     if (r < 0)
         return r;
     api->port = http_listener_port(api->listener);
+    kinds_listening(api, host, api->port);
     if (!api->opts.write_kubeconfig)
         return 0;
     bool any = !*host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;

@@ -120,6 +120,21 @@ class ApiServer(common.Scenario):
         query = "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Da&resourceVersion=" + rv
         self.assertEqual([e["type"] for e in watch(self.api, MAPS + query)], ["MODIFIED", "DELETED"])
 
+    def test_service_of_the_server(self):
+        """Service kubernetes leads to the port that the server has, after a restart to the new one."""
+        for _ in range(2):
+            process = self.serve()
+            port = self.api.url.port
+            target = lambda: self.get("svc", "kubernetes")["spec"]["ports"][0]["targetPort"]
+            wait_for("the Service's targetPort", lambda: target() == port)
+            subset = lambda: self.get("endpoints", "kubernetes")["subsets"][0]
+            wait_for("the Endpoints' port", lambda: subset()["ports"][0]["port"] == port)
+            self.assertEqual(subset()["addresses"], [{"ip": "127.0.0.1"}])
+            piece = lambda: self.get("endpointslices", "-l", "kubernetes.io/service-name=kubernetes")["items"][0]
+            wait_for("the slice's port", lambda: piece()["ports"][0]["port"] == port)
+            self.assertEqual(piece()["endpoints"][0]["addresses"], ["127.0.0.1"])
+            self.end(process)
+
     def test_initial_events(self):
         self.serve()
         self.api.call("POST", MAPS, {"metadata": {"name": "a", "labels": {"w": "1"}}})

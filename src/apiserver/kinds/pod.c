@@ -111,6 +111,32 @@ static bool wants_token(yyjson_mut_val *spec, yyjson_val *account)
     return json_bool_at(account, "automountServiceAccountToken", true);
 }
 
+/* A static pod's copy is its kubelet's: it has no account and is not given one. */
+static bool admit_mirror(struct change *ch, yyjson_mut_val *spec)
+{
+    yyjson_mut_val *notes = json_mut_get(json_mut_get(ch->obj, "metadata"), "annotations");
+    yyjson_mut_val *volumes = json_mut_get(spec, "volumes"), *volume, *one;
+    size_t i, n, k, kn;
+
+    if (!json_mut_get(notes, "kubernetes.io/config.mirror"))
+        return false;
+    if (*json_mut_str_at(spec, "serviceAccountName", ""))
+        refuse(ch, "a mirror pod may not reference service accounts");
+    yyjson_mut_arr_foreach(volumes, i, n, volume)
+    {
+        yyjson_mut_val *sources = json_mut_get(json_mut_get(volume, "projected"), "sources");
+
+        if (json_mut_get(volume, "secret"))
+            refuse(ch, "a mirror pod may not reference secrets");
+        yyjson_mut_arr_foreach(sources, k, kn, one)
+        {
+            if (json_mut_get(one, "serviceAccountToken"))
+                refuse(ch, "a mirror pod may not use ServiceAccountToken volume projections");
+        }
+    }
+    return true;
+}
+
 static void admit_account(struct change *ch)
 {
     yyjson_mut_val *spec = json_mut_get(ch->obj, "spec");
@@ -118,7 +144,7 @@ static void admit_account(struct change *ch)
     struct json *account autojson = NULL;
     bool pending;
 
-    if (!api_admission_enabled(ch->api, "ServiceAccount"))
+    if (!api_admission_enabled(ch->api, "ServiceAccount") || admit_mirror(ch, spec))
         return;
     if (!*name)
         name = "default";

@@ -758,9 +758,27 @@ static void check_no_ephemeral(struct check *c, const struct rule *r, const stru
         field_forbidden(c->errs, s->path, "cannot be set on create");
 }
 
+/* A token is some account's. Of pods only: a template may leave the account to admission. */
+static void check_token_account(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (*json_get_str(s->v, "serviceAccountName", ""))
+        return;
+    json_each(json_get(s->v, "volumes"), volume, i, n)
+        json_each(json_at(volume, "projected.sources"), source, k, kn)
+            if (json_get(source, "serviceAccountToken"))
+                field_forbidden(c->errs,
+                                check_at(c, s->path,
+                                         ".volumes[%zu].projected.sources[%zu]"
+                                         ".serviceAccountToken",
+                                         i, k),
+                                "must not be specified when serviceAccountName is not set");
+}
+
 const struct rule pod_rules[] = {
     {"spec.ephemeralContainers", check_no_ephemeral},
     {"spec", check_rules, .rules = pod_spec_rules},
+    {"spec", check_token_account},
     {NULL},
 };
 

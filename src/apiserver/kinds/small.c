@@ -257,6 +257,22 @@ const struct kind_defaults autoscaler_defaults[] = {
 
 /* ---- endpoints ---- */
 
+/* Why no pod can have the address. The server itself may: it need not listen for others. */
+static const char *special_ip(const struct check *c, const char *ip)
+{
+    if (c->change && c->change->user && !strcmp(c->change->user->name, "system:apiserver"))
+        return NULL;
+    if (!strcmp(ip, "0.0.0.0") || !strcmp(ip, "::"))
+        return !strcmp(ip, "::") ? "may not be unspecified (::)" : "may not be unspecified (0.0.0.0)";
+    if (!strncmp(ip, "127.", 4) || !strcmp(ip, "::1"))
+        return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
+    if (!strncmp(ip, "169.254.", 8) || !strncasecmp(ip, "fe80:", 5))
+        return "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
+    if (!strncmp(ip, "224.0.0.", 8) || !strncasecmp(ip, "ff02:", 5))
+        return "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
+    return NULL;
+}
+
 /* Kubernetes looks at the text twice: is it an address, and one that a pod may have? */
 static void check_endpoint_ip(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -266,10 +282,8 @@ static void check_endpoint_ip(struct check *c, const struct rule *r, const struc
     if (!is_ip(ip)) {
         check_add_invalid(c, s, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
         check_add_invalid(c, s, "must be a valid IP address");
-    } else if (!strncmp(ip, "127.", 4) || !strcmp(ip, "::1")) {
-        check_add_invalid(c, s, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
-    } else if (!strncmp(ip, "169.254.", 8) || !strcmp(ip, "0.0.0.0")) {
-        check_add_invalid(c, s, "may not be unspecified or in the link-local range");
+    } else if (special_ip(c, ip)) {
+        check_add_invalid(c, s, special_ip(c, ip));
     }
 }
 
@@ -306,6 +320,8 @@ static void check_slice_address(struct check *c, const struct rule *r, const str
     if (str_in(type, "IPv4|IPv6") &&
         (!is_ip(json_str(s->v, "")) || !strchr(json_str(s->v, ""), ':') != !strcmp(type, "IPv4")))
         check_add_invalid(c, s, "must be a valid IP address of the slice's type");
+    else if (str_in(type, "IPv4|IPv6") && special_ip(c, json_str(s->v, "")))
+        check_add_invalid(c, s, special_ip(c, json_str(s->v, "")));
 }
 
 static const struct rule endpoint_rules[] = {

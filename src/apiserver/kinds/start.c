@@ -48,20 +48,6 @@ static void create_namespaces(struct apiserver *api)
     }
 }
 
-/* Clients inside of pods find the server by this name. */
-static void create_service(struct apiserver *api)
-{
-    static const char service[] = "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{"
-                                  "\"component\":\"apiserver\",\"provider\":"
-                                  "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"10.96.0.1\","
-                                  "\"ports\":[{\"name\":\"https\",\"port\":443,"
-                                  "\"protocol\":\"TCP\",\"targetPort\":%d}]}}";
-    char text[512];
-
-    snprintf(text, sizeof text, service, api_port(api) ? api_port(api) : 6443);
-    create(api, "", "services", "default", text);
-}
-
 static void create_priorities(struct apiserver *api)
 {
     static const struct {
@@ -89,7 +75,6 @@ int kinds_start(struct apiserver *api, struct err *err)
         return err->code;
     s->addresses = addresses_new(api);
     create_namespaces(api);
-    create_service(api);
     create_priorities(api);
     s->controllers = api_controllers_start(api);
     return 0;
