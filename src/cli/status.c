@@ -35,12 +35,16 @@ static void print_pod(yyjson_val *o)
     printf("  %-20s %-30s %s\n", meta_namespace(o), meta_name(o), json_str_at(o, "status.phase", "-"));
 }
 
+/* What holds, and what does not although a person may count on it; "no pressure" is not worth a line. */
 static void print_node(yyjson_val *o)
 {
-    json_each (json_at(o, "status.conditions"), c, i, n)
-        if (strcmp(json_get_str(c, "status", ""), "True") == 0)
-            printf("  %-20s %s: %s\n", meta_name(o), json_get_str(c, "type", ""),
+    json_each (json_at(o, "status.conditions"), c, i, n) {
+        const char *type = json_get_str(c, "type", "");
+        bool holds = strcmp(json_get_str(c, "status", ""), "True") == 0;
+        if (holds || !strstr(type, "Pressure"))
+            printf("  %-20s %s: %s%s\n", meta_name(o), type, holds ? "" : "no: ",
                    json_get_str(c, "message", ""));
+    }
 }
 
 static const struct {

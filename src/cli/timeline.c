@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define TICK_MS 100
@@ -28,12 +29,23 @@ void timeline_wipe(struct timeline *t)
     t->shown = false;
 }
 
+static size_t terminal_width(void)
+{
+    struct winsize w;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+}
+
+/* One line, never more: a second one could not be wiped. */
 static void show(struct timeline *t)
 {
+    char line[sizeof t->step + sizeof t->waiting + 32];
+
     if (!t->live || !t->step[0])
         return;
-    fprintf(stderr, "\r\033[K%7.2fs  %s%s%s …", seconds(t), t->step, t->waiting[0] ? ": " : "",
-            t->waiting);
+    int n = snprintf(line, sizeof line, "%7.2fs  %s%s%s", seconds(t), t->step, t->waiting[0] ? ": " : "",
+                     t->waiting);
+    int room = (int)terminal_width() - 3;
+    fprintf(stderr, "\r\033[K%.*s …", MIN(n, room), line);
     fflush(stderr);
     t->shown = true;
 }
@@ -71,10 +83,11 @@ void timeline_wait(struct timeline *t, const char *fmt, ...)
 
 static void print_line(struct timeline *t, const char *step, const char *fmt, va_list ap)
 {
+    char text[1024];
+
+    vsnprintf(text, sizeof text, fmt, ap);
     timeline_wipe(t);
-    fprintf(stderr, "%7.2fs  %s%s", seconds(t), step, *step && *fmt ? ": " : "");
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    fprintf(stderr, "%7.2fs  %s%s%s\n", seconds(t), step, *step && *text ? ": " : "", text);
 }
 
 void timeline_done(struct timeline *t, const char *fmt, ...)

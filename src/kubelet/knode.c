@@ -68,6 +68,9 @@ static void put_conditions(struct kubelet *k, yyjson_mut_doc *doc, yyjson_mut_va
          ns ? "every pod has a network, mounts and processes of its own" : why},
         {"PodsReachInternet", net ? "True" : "False", net ? "Uplink" : "NoUplink",
          net ? "pods reach what this machine reaches" : k->info.internet},
+        {"LimitsEnforced", "False", "NotImplemented",
+         "limits of CPU and memory count when pods are placed and are told to Ray; nothing stops a "
+         "process that takes more"},
     };
     yyjson_mut_val *arr = json_put_arr(doc, status, "conditions");
     char now[TIME_TEXT];

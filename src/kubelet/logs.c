@@ -44,12 +44,12 @@ void log_filter_feed(struct log_filter *f, struct slice line, struct buf *out)
 }
 
 /* Parts of long lines make this an approximation of the container's own lines: each counts. */
-int64_t log_tail_offset(int fd, int64_t size, int64_t n)
+int64_t log_tail_offset(int fd, int64_t size, int64_t *n)
 {
     char chunk[16384];
     int64_t at = size, seen = 0;
 
-    if (n <= 0)
+    if (*n <= 0 || size == 0)
         return size;
     while (at > 0) {
         int64_t from = MAX(at - (int64_t)sizeof chunk, 0);
@@ -57,10 +57,13 @@ int64_t log_tail_offset(int fd, int64_t size, int64_t n)
         if (got <= 0)
             return 0;
         for (ssize_t i = got; i-- > 0;)
-            if (chunk[i] == '\n' && from + i != size - 1 && ++seen == n)
+            if (chunk[i] == '\n' && from + i != size - 1 && ++seen == *n) {
+                *n = 0;
                 return from + i + 1;
+            }
         at = from;
     }
+    *n -= seen + 1;
     return 0;
 }
 

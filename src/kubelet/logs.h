@@ -37,12 +37,12 @@ struct log_filter {
 };
 void log_filter_feed(struct log_filter *f, struct slice line, struct buf *out);
 
-/* Where the last n lines begin in a file of that size. */
-int64_t log_tail_offset(int fd, int64_t size, int64_t n);
+/* Where the last *n lines begin in a file of that size; *n becomes how many of them it does not have. */
+int64_t log_tail_offset(int fd, int64_t size, int64_t *n);
 
 struct log_serve {
     uv_loop_t *loop;
-    const char *path; /* of the log file */
+    const char *path; /* of the log; its older files (crilog.h) come first */
     struct log_options options;
     /* Whether its container may still write to it; the stream ends otherwise. ctx is freed by
      * free_ctx (may be NULL) at the end. */

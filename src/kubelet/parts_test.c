@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 /* ---- DNS ---- */
 
@@ -99,7 +100,10 @@ TEST(log_lines_have_the_form_of_the_cri)
     struct buf b cleanup(buf_done) = BUF_INIT;
     autofree char *longer = malloc(CRILOG_LINE_MAX + 10);
 
-    crilog_init(&l, mkostemp(path, O_APPEND));
+    struct err err;
+
+    close(mkstemp(path));
+    CHECK_OK(crilog_open(&l, path, &err), &err);
     crilog_feed(&l, 0, "one\ntw", 6, 0);
     crilog_feed(&l, 1, "err\n", 4, SECOND_NS);
     crilog_feed(&l, 0, "o\n\nrest", 7, 2 * SECOND_NS);
@@ -119,6 +123,32 @@ TEST(log_lines_have_the_form_of_the_cri)
     CHECK(strstr(buf_str(&b), " stdout P xxx") && strstr(buf_str(&b), " stdout F xxxxxxxxx\n"));
     crilog_done(&l);
     unlink(path);
+}
+
+TEST(a_log_that_has_grown_is_renamed_and_begun_anew)
+{
+    char dir[] = "/tmp/manta-log-test.XXXXXX";
+    struct crilog l;
+    struct err err;
+    char line[1024];
+
+    CHECK(mkdtemp(dir) != NULL);
+    autofree char *path = xasprintf("%s/0.log", dir);
+    CHECK_OK(crilog_open(&l, path, &err), &err);
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    for (int i = 0; i < 7 * (CRILOG_FILE_MAX >> 10); i++)
+        crilog_feed(&l, 0, line, sizeof line, 0);
+    crilog_done(&l);
+    for (int age = 0; age <= CRILOG_FILES; age++) {
+        autofree char *file = crilog_file(path, age);
+        struct stat st;
+        bool kept = stat(file, &st) == 0;
+        CHECK_INT(kept, age < CRILOG_FILES);
+        CHECK(!kept || age == 0 || (st.st_size >= CRILOG_FILE_MAX && st.st_size < CRILOG_FILE_MAX + 4096));
+    }
+    crilog_remove(path);
+    CHECK_INT(rmdir(dir), 0);
 }
 
 static const char sample[] = "2024-01-01T00:00:00.5Z stdout F a\n"
@@ -173,11 +203,14 @@ TEST(the_last_lines_are_found_from_the_end)
     for (int i = 0; i < 5000; i++)
         buf_printf(&b, "line %04d\n", i);
     CHECK(write(fd, b.data, b.len) == (ssize_t)b.len);
-    CHECK_INT(log_tail_offset(fd, (int64_t)b.len, 1), 49990);
-    CHECK_INT(log_tail_offset(fd, (int64_t)b.len, 2500), 25000);
-    CHECK_INT(log_tail_offset(fd, (int64_t)b.len, 5000), 0);
-    CHECK_INT(log_tail_offset(fd, (int64_t)b.len, 9999), 0);
-    CHECK_INT(log_tail_offset(fd, (int64_t)b.len, 0), 50000);
+    static const struct {
+        int64_t lines, at, missing;
+    } cases[] = {{1, 49990, 0}, {2500, 25000, 0}, {5000, 0, 0}, {9999, 0, 4999}, {0, 50000, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int64_t lines = cases[i].lines;
+        CHECK_INT(log_tail_offset(fd, (int64_t)b.len, &lines), cases[i].at);
+        CHECK_INT(lines, cases[i].missing);
+    }
     close(fd);
     unlink(path);
 }

@@ -289,6 +289,20 @@ static int64_t object_store_bytes(const struct ctr *c)
     return MAX(memory / 10 * 3, MIN_OBJECT_STORE);
 }
 
+/*
+ * What Ray is told on a machine that is not a cluster's: nothing is reported home, and a busy machine
+ * is no reason to give up. A dashboard whose modules miss their 30 s never serves, and its head stays
+ * unready for good; a raylet whose agents miss theirs dies.
+ */
+static const struct {
+    const char *name, *value;
+} ray_env[] = {
+    {"RAY_USAGE_STATS_ENABLED", "0"},
+    {"RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT", "300"}, /* seconds */
+    {"RAY_DASHBOARD_STARTUP_TIMEOUT_S", "300"},
+    {"RAY_agent_register_timeout_ms", "300000"},
+};
+
 /* What the image's own environment would be, and what Ray needs here. */
 static void image_env(const struct ctr *c, struct env *e)
 {
@@ -303,7 +317,8 @@ static void image_env(const struct ctr *c, struct env *e)
     env_set(e, "LANG", "C.UTF-8");
     env_set(e, "TZ", "Etc/UTC");
     env_set(e, "HOSTNAME", pod_hostname(c->pod));
-    env_set(e, "RAY_USAGE_STATS_ENABLED", "0");
+    for (size_t i = 0; i < ARRAY_SIZE(ray_env); i++)
+        env_set(e, ray_env[i].name, ray_env[i].value);
     env_set(e, "RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES", store);
 }
 

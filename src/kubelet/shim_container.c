@@ -86,10 +86,10 @@ static int read_spec(struct shim_container *c, struct err *err)
 static int open_log(struct shim_container *c, struct err *err)
 {
     const char *path = json_get_str(json_root(c->spec), "log", "");
-    int fd = open(path, O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
+    autofree char *old = xasprintf("logs/%s/%d.log", c->name, c->attempt - 2);
 
-    crilog_init(&c->log, fd);
-    return fd < 0 ? err_errno(err, errno, "opening the log %s", path) : 0;
+    crilog_remove(old); /* kubectl logs --previous asks for the one before, and no further */
+    return crilog_open(&c->log, path, err);
 }
 
 /* Forgets the former attempt of the name: its records are on disk. */

@@ -83,6 +83,19 @@ class Kubelet(common.Scenario):
         for reason in ("Scheduled", "Pulled", "Created", "Started"):
             self.assertIn(reason, reasons)
 
+    def test_a_long_log_is_whole(self):
+        """25 MB: renamed twice while it is followed."""
+        code = "for i in range(300000): print('%07d' % i, 'x' * 40)"
+        self.apply(pod("long", "", command=["python3", "-c", code]))
+        self.wait_phase("long", "Running", "Succeeded")
+        want = "".join("%07d %s\n" % (i, "x" * 40) for i in range(300000))
+        self.assertTrue(self.kubectl("logs", "-f", "long", timeout=120).stdout == want, "followed")
+        self.wait_phase("long", "Succeeded")
+        self.assertTrue(self.kubectl("logs", "long").stdout == want, "at the end")
+        files = glob.glob(self.state + "/pods/*/logs/c/0.log*")
+        self.assertGreater(len(files), 1, files)
+        self.assertTrue(self.kubectl("logs", "--tail=200000", "long").stdout == want[-200000 * 49:], "tail")
+
     def test_what_does_not_fit_waits(self):
         self.apply(pod("big", "true", resources={"requests": {"cpu": "4000"}}))
         wait_for("condition", lambda: self.conditions("pod", "big").get("PodScheduled") == "False")

@@ -57,6 +57,58 @@ class Alone(RayScenario):
         self.assertNothingLeft()
 
 
+    def test_sidecar_mode(self):
+        """The submitter is a container beside the head, and the end is the RayJob's."""
+        run = self.run_job("beside", python("print(\"from beside\", 6 * 7)"), mode="SidecarMode")
+        out = run.ends(0, "SUCCEEDED").stdout()
+        self.assertEqual(out.count("from beside 42\n"), 1, run.text())
+        self.assertNothingLeft()
+
+    def test_sidecar_mode_fails(self):
+        self.run_job("beside-seven", python("raise SystemExit(7)"), mode="SidecarMode").ends(1, "FAILED")
+        self.assertNothingLeft()
+
+    def test_a_package_from_the_index(self):
+        """A pod reaches the internet, or the node says that it does not. The index is the machine's own."""
+        self.manta("up", "--detach")
+        node = self.get("node", "manta")
+        way = {c["type"]: c for c in node["status"]["conditions"]}["PodsReachInternet"]
+        if way["status"] != "True":
+            self.assertIn("slirp4netns", way["message"])
+        else:
+            code = ("import subprocess, sys; subprocess.run([sys.executable, \"-m\", \"pip\", \"download\", \"-q\", \"--no-deps\", "
+                    "\"--no-cache-dir\", \"-d\", \"/tmp/got\", \"iniconfig\"], check=True); import os; print(os.listdir(\"/tmp/got\"))")
+            on_machine = subprocess.run([raykit.python_of_ray(), "-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir",
+                                         "-d", self.dir + "/got", "iniconfig"], capture_output=True, check=False)
+            run = self.run_job("fetch", python(code))
+            if on_machine.returncode == 0:
+                self.assertIn("iniconfig-", run.ends(0, "SUCCEEDED").stdout())
+        self.manta("down", "--purge")
+        self.assertNothingLeft()
+
+    def test_two_clusters_side_by_side(self):
+        """Two namespaces, the same ports, both at work at the same time; each sees its own nodes only."""
+        code = ("import ray, time; ray.init(); "
+                "ips = sorted(n[\"NodeManagerAddress\"] for n in ray.nodes() if n[\"Alive\"]); "
+                "print(\"nodes\", *ips, flush=True); time.sleep(8); print(\"over\")")
+        self.manta("up", "--detach")
+        for ns in ("left", "right"):
+            self.kubectl("create", "namespace", ns)
+        runs = [self.run_job("same", python(code), ns=ns, workers=1, file="same-" + ns) for ns in ("left", "right")]
+        nodes = []
+        for run in runs:
+            run.wait_text("nodes ", 240)
+        self.assertEqual([run.process.poll() for run in runs], [None, None], "they did not run at the same time")
+        for run in runs:
+            out = run.ends(0, "SUCCEEDED").stdout()
+            self.assertEqual(out.count("over\n"), 1, run.text())
+            nodes.append(re.search(r"^nodes (.*)$", out, re.M).group(1).split())
+        self.assertEqual([len(n) for n in nodes], [2, 2])
+        self.assertFalse(set(nodes[0]) & set(nodes[1]), nodes)
+        self.manta("down", "--purge")
+        self.assertNothingLeft()
+
+
 class Bad(RayScenario):
     """Bad input: a clear message, and quickly."""
 

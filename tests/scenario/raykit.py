@@ -51,6 +51,11 @@ def python(code):
     return "python -c '%s'" % code
 
 
+def python_of_ray():
+    """The Python that pods use."""
+    return "%s/manta/envs/ray-%s/bin/python" % (CACHE, RAY)
+
+
 def read(path):
     with open(path, "rb") as f:
         return f.read()
@@ -59,9 +64,9 @@ def read(path):
 class Run:
     """`manta run` of a manifest; out and err are files, so that no pipe can fill."""
 
-    def __init__(self, case, manifest, *args, command=(MANTA,)):
+    def __init__(self, case, manifest, *args, command=(MANTA,), file=None):
         self.case = case
-        name = manifest["metadata"]["name"]
+        name = file or manifest["metadata"]["name"]
         self.file = "%s/%s.yaml" % (case.dir, name)
         with open(self.file, "w") as f:
             json.dump(manifest, f)
@@ -133,8 +138,8 @@ class RayScenario(Scenario):
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.addCleanup(self.manta, "down", "--purge", check=False)
 
-    def run_job(self, *args, **kwargs):
-        return Run(self, ray_job(*args, **kwargs))
+    def run_job(self, *args, file=None, **kwargs):
+        return Run(self, ray_job(*args, **kwargs), file=file)
 
     def state(self, name="default"):
         return "%s/state/manta/%s" % (self.dir, name)
