@@ -9,6 +9,7 @@
 #include "base/timefmt.h"
 
 struct story {
+    const char *name; /* of the RayJob */
     struct fixture world;
     struct arena arena;
     struct ray_options *options;
@@ -18,7 +19,7 @@ struct story {
     struct buf out;
 };
 
-static const char ns[] = "ns1", name[] = "myjob";
+static const char ns[] = "ns1";
 
 static struct dash_answer dash_answer(yyjson_val *v)
 {
@@ -37,7 +38,7 @@ static struct snapshot snapshot(struct story *t, bool asked)
 {
     return (struct snapshot){
         .kind = KIND_RAYJOB,
-        .object = fixture_get(&t->world, KIND_RAYJOB, ns, name),
+        .object = fixture_get(&t->world, KIND_RAYJOB, ns, t->name),
         .world = fixture_world(&t->world),
         .job = asked ? dash_answer(json_get(t->step, "job")) : (struct dash_answer){0},
         .now_ns = t->now,
@@ -141,7 +142,7 @@ static void world_moves(struct story *t)
     if (patch) {
         automut yyjson_mut_doc *doc = json_mut_new();
         autojson struct json *patched = json_freeze(
-            yyjson_merge_patch(doc, fixture_get(&t->world, KIND_RAYJOB, ns, name), patch));
+            yyjson_merge_patch(doc, fixture_get(&t->world, KIND_RAYJOB, ns, t->name), patch));
         fixture_put(&t->world, json_root(patched));
     }
 }
@@ -154,6 +155,7 @@ static void tell(const char *file)
     char now[TIME_TEXT];
 
     t.options = fixture_options(&t.arena, json_root(j));
+    t.name = json_str_at(json_root(j), "object.metadata.name", "");
     fixture_put(&t.world, json_get(json_root(j), "object"));
     json_each (json_get(json_root(j), "steps"), step, i, n) {
         t.step = step;
@@ -187,6 +189,11 @@ TEST(deleted_while_it_runs)
 TEST(suspended_and_resumed)
 {
     tell("suspend");
+}
+
+TEST(rj_046_head_service)
+{
+    tell("head-service");
 }
 
 TEST(sidecar_has_its_own_cluster)

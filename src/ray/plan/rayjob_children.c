@@ -136,7 +136,9 @@ static yyjson_mut_val *head_service(struct rayjob *j, yyjson_val *cluster)
     yyjson_mut_doc *doc = j->p->doc;
     struct cluster c = cluster_view(cluster, j->s->options);
     yyjson_mut_val *made = build_head_service(j->p, &c);
-    const char *name = name_check(&j->p->arena, arena_printf(&j->p->arena, "%s-head-svc", j->name));
+    const char *name = arena_printf(&j->p->arena, "%s-head-svc", j->name);
+    yyjson_val *annotations =
+        json_at(cluster, "spec.headGroupSpec.headService.metadata.annotations");
     yyjson_mut_val *object = new_object(j, KIND_SERVICE, name);
     yyjson_mut_val *labels = json_ensure(doc, object, "metadata.labels");
 
@@ -145,10 +147,9 @@ static yyjson_mut_val *head_service(struct rayjob *j, yyjson_val *cluster)
     json_put_str(doc, labels, LABEL_NODE_TYPE, NODE_HEAD);
     json_put_str(doc, labels, LABEL_IDENTIFIER,
                  name_check_label(&j->p->arena, arena_printf(&j->p->arena, "%s-head", j->name)));
-    if (json_at(cluster, "spec.headGroupSpec.headService") &&
-        json_mut_at(made, "metadata.annotations"))
+    if (annotations) /* not spec.headServiceAnnotations: those are the cluster's own Service's */
         json_put(doc, json_mut_get(object, "metadata"), "annotations",
-                 json_mut_at(made, "metadata.annotations"));
+                 json_thaw(doc, annotations));
     json_put(doc, object, "spec", json_mut_get(made, "spec"));
     return object;
 }

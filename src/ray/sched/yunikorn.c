@@ -5,28 +5,41 @@
 #include "ray/build/submitter.h"
 #include "ray/sched/sums.h"
 
+#include "data/typed.h"
+
 #include <string.h>
 
 #define TASK_GROUPS "yunikorn.apache.org/task-groups"
 #define TASK_GROUP_NAME "yunikorn.apache.org/task-group-name"
 
+/* Members of a pod's spec, in the order of Go's structs however the user wrote them. */
+static void put_members(struct sched_parent *x, yyjson_mut_val *t, yyjson_val *pod_spec,
+                        const char *const *members)
+{
+    yyjson_mut_val *typed = NULL;
+
+    typed_copy(type_named("PodSpec"), x->p->doc, pod_spec, TYPED_LENIENT, &typed, NULL);
+    for (; *members; members++) {
+        yyjson_mut_val *v = json_mut_get(typed, *members);
+
+        if (v)
+            json_put(x->p->doc, t, *members, json_dup(x->p->doc, v));
+    }
+}
+
 /* One task group; the members stand in upstream's order, for the text is the value. */
 static void add_task_group(struct sched_parent *x, yyjson_mut_val *list, yyjson_val *pod_spec,
                            const char *name, int64_t members)
 {
-    static const char *const before[] = {"nodeSelector", "affinity"};
-    static const char *const after[] = {"topologySpreadConstraints", "tolerations"};
+    static const char *const before[] = {"nodeSelector", "affinity", NULL};
+    static const char *const after[] = {"topologySpreadConstraints", "tolerations", NULL};
     yyjson_mut_doc *doc = x->p->doc;
     yyjson_mut_val *t = yyjson_mut_arr_add_obj(doc, list);
 
     json_put(doc, t, "minResource", sum_pod(x->p, pod_spec));
-    for (size_t i = 0; i < ARRAY_SIZE(before); i++)
-        if (!json_is_empty(json_get(pod_spec, before[i])))
-            json_put(doc, t, before[i], json_thaw(doc, json_get(pod_spec, before[i])));
+    put_members(x, t, pod_spec, before);
     json_put_str(doc, t, "name", name);
-    for (size_t i = 0; i < ARRAY_SIZE(after); i++)
-        if (!json_is_empty(json_get(pod_spec, after[i])))
-            json_put(doc, t, after[i], json_thaw(doc, json_get(pod_spec, after[i])));
+    put_members(x, t, pod_spec, after);
     json_put_int(doc, t, "minMember", members);
 }
 
