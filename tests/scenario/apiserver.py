@@ -135,6 +135,18 @@ class ApiServer(common.Scenario):
             self.assertEqual(piece()["endpoints"][0]["addresses"], ["127.0.0.1"])
             self.end(process)
 
+    def test_an_update_keeps_the_address(self):
+        """As the operator re-points a head Service: a new spec with the old clusterIP and no clusterIPs."""
+        self.serve()
+        services = "/api/v1/namespaces/default/services"
+        for name, ip in ("headless", "None"), ("plain", ""):
+            service = {"metadata": {"name": name}, "spec": {"clusterIP": ip, "selector": {"a": "b"}, "ports": [{"port": 80}]}}
+            made = json.loads(self.api.call("POST", services, service)[1])
+            spec = {"clusterIP": made["spec"]["clusterIP"], "selector": {"c": "d"}, "ports": [{"port": 81}]}
+            code, text = self.api.call("PUT", services + "/" + name, {"metadata": {"name": name}, "spec": spec})
+            self.assertEqual(code, 200, text)
+            self.assertEqual(json.loads(text)["spec"]["clusterIPs"], made["spec"]["clusterIPs"])
+
     def test_initial_events(self):
         self.serve()
         self.api.call("POST", MAPS, {"metadata": {"name": "a", "labels": {"w": "1"}}})

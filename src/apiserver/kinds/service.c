@@ -177,10 +177,9 @@ static void keep_allocated(struct change *ch, yyjson_mut_val *spec)
     const char *old = json_str_at(ch->old, "spec.type", "ClusterIP"), *new = type_of(ch->obj);
 
     if (has_ip(old) && has_ip(new)) {
-        if (!*json_mut_str_at(spec, "clusterIP", "")) {
-            copy_absent(ch, spec, "clusterIP");
+        copy_absent(ch, spec, "clusterIP");
+        if (unchanged(ch, spec, "clusterIP"))
             copy_absent(ch, spec, "clusterIPs");
-        }
         copy_absent(ch, spec, "ipFamilies");
         copy_absent(ch, spec, "ipFamilyPolicy");
     }
