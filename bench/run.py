@@ -31,6 +31,19 @@ spec:
             image: rayproject/ray:%s
             resources: {limits: {cpu: "2", memory: 3Gi}, requests: {cpu: "1", memory: 1Gi}}
 """
+WORKER = """    workerGroupSpecs:
+    - groupName: w
+      replicas: 1
+      minReplicas: 1
+      maxReplicas: 1
+      rayStartParams: {}
+      template:
+        spec:
+          containers:
+          - name: ray-worker
+            image: rayproject/ray:%s
+            resources: {limits: {cpu: "1", memory: 2Gi}, requests: {cpu: 100m, memory: 256Mi}}
+"""
 
 
 def timed(*command, env=None):
