@@ -22,4 +22,10 @@ struct forward {
 };
 void forward(struct request *req, const struct forward *f); /* req is gone when it returns */
 
+/*
+ * The same for a request that http_wants_websocket(): messages both ways, in the subprotocol that the
+ * other side picks of those offered. Of f: path, connect, target, what.
+ */
+void forward_websocket(struct request *req, const struct forward *f);
+
 #endif

@@ -1,4 +1,4 @@
-/* pods/NAME/log: the node's kubelet has it, on a unix socket that its Node names. */
+/* pods/NAME/log and pods/NAME/exec: the node's kubelet has them, on a unix socket that its Node names. */
 #include "apiserver/forward.h"
 #include "apiserver/server.h"
 #include "base/reach.h"
@@ -71,12 +71,13 @@ static struct status *find_kubelet(struct request *req, const char *node, const 
     return NULL;
 }
 
-void podlog_handle(struct request *req)
+/* "/WHAT/NAMESPACE/POD/CONTAINER?QUERY" at the pod's kubelet; the query as it came. */
+static struct status *find_container(struct request *req, const char *what, struct forward *ret)
 {
     struct object *pod autoobject = storage_get(req->api->storage, req->res, req->ns, req->name);
     struct json *j autojson = pod ? object_parse(pod) : NULL;
     yyjson_val *spec = json_get(json_root(j), "spec");
-    const char *container = "", *socket = NULL, *node = json_get_str(spec, "nodeName", "");
+    const char *container = "", *node = json_get_str(spec, "nodeName", "");
     struct status *st = NULL;
 
     if (!pod)
@@ -84,18 +85,38 @@ void podlog_handle(struct request *req)
     if (!st)
         st = pick_container(req, spec, &container);
     if (!st)
-        st = find_kubelet(req, node, &socket);
-    if (st || !req->http) {
-        request_status(req, st ? st : status_no_such_resource(&req->arena));
-        return;
-    }
+        st = find_kubelet(req, node, &ret->target);
+    if (st || !req->http)
+        return st ? st : status_no_such_resource(&req->arena);
     struct slice query = req->http->query;
-    const char *path = arena_printf(&req->arena, "/containerLogs/%s/%s/%s?%.*s", req->ns, req->name, container,
-                                    SLICE_FMT(query));
-    forward(req, &(struct forward){.method = "GET",
-                                   .path = path,
-                                   .connect = connect_kubelet,
-                                   .target = socket,
-                                   .errors_as_status = true,
-                                   .what = arena_printf(&req->arena, "the kubelet of node %s", node)});
+    ret->connect = connect_kubelet;
+    ret->path = arena_printf(&req->arena, "/%s/%s/%s/%s?%.*s", what, req->ns, req->name, container,
+                             SLICE_FMT(query));
+    ret->what = arena_printf(&req->arena, "the kubelet of node %s", node);
+    return NULL;
+}
+
+void podlog_handle(struct request *req)
+{
+    struct forward f = {.method = "GET", .errors_as_status = true};
+    struct status *st = find_container(req, "containerLogs", &f);
+
+    if (st)
+        request_status(req, st);
+    else
+        forward(req, &f);
+}
+
+void podexec_handle(struct request *req)
+{
+    struct forward f = {0};
+    struct status *st = find_container(req, "exec", &f);
+
+    if (!st && !http_wants_websocket(req->http))
+        st = status_new(&req->arena, ERR_BAD_REQUEST, "Upgrade request required: exec is served over WebSocket "
+                                                      "(kubectl 1.31 or newer)");
+    if (st)
+        request_status(req, st);
+    else
+        forward_websocket(req, &f);
 }

@@ -137,6 +137,7 @@ bool health_handle(struct request *req); /* /healthz, /livez, /readyz, /version 
 bool health_is_open(const char *path);   /* without authentication */
 void proxy_handle(struct request *req);  /* services/NAME/proxy/…, pods/NAME/proxy/… */
 void podlog_handle(struct request *req); /* pods/NAME/log: from the node's kubelet */
+void podexec_handle(struct request *req); /* pods/NAME/exec: at the node's kubelet */
 
 /* ---- server.c ---- */
 struct apiserver {

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -84,11 +85,11 @@ static void __attribute__((noreturn)) exec_failed(int fd, const char *what, cons
     int e = errno;
 
     if (strcmp(what, "exec"))
-        snprintf(text, sizeof text, "E%s: %s", what, strerror(e));
+        snprintf(text, sizeof text, "%s: %s\n", what, strerror(e));
     else if (e == ENOENT && !strchr(argv0, '/'))
-        snprintf(text, sizeof text, "Eexec: \"%s\": executable file not found in $PATH", argv0);
+        snprintf(text, sizeof text, "exec: \"%s\": executable file not found in $PATH\n", argv0);
     else
-        snprintf(text, sizeof text, "Eexec: \"%s\": %s", argv0, strerror(e));
+        snprintf(text, sizeof text, "exec: \"%s\": %s\n", argv0, strerror(e));
     (void)!write(fd, text, strlen(text));
     _exit(e == ENOENT ? 127 : 126);
 }
@@ -109,6 +110,8 @@ become(yyjson_val *spec, yyjson_val *command, const int fds[3], int error_fd)
     error_fd = fcntl(error_fd, F_DUPFD_CLOEXEC, 3);
     close_range(3, (unsigned)error_fd - 1, 0);
     close_range((unsigned)error_fd + 1, ~0u, 0);
+    if (isatty(0)) /* of kubectl exec -t */
+        ioctl(0, TIOCSCTTY, 0);
     raise_limits();
     reset_signals();
     umask(022);
@@ -150,12 +153,15 @@ static int init_loop(pid_t payload, const sigset_t *set)
 
 static void report_start(int report, int errors)
 {
-    char text[512] = "R";
-    ssize_t n = read(errors, text, sizeof text);
+    char text[512] = "E";
+    ssize_t n = read(errors, text + 1, sizeof text - 1);
 
-    (void)!send(report, text, n > 0 ? (size_t)n : 1, MSG_NOSIGNAL);
-    if (n > 0)
-        _exit(0);
+    if (n <= 0) {
+        (void)!send(report, "R", 1, MSG_NOSIGNAL);
+        return;
+    }
+    (void)!send(report, text, (size_t)n, MSG_NOSIGNAL); /* without its newline */
+    _exit(0);
 }
 
 static int enter_root(yyjson_val *spec, const char *base, struct err *err)

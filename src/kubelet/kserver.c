@@ -1,7 +1,6 @@
-/* What the kubelet serves to the API server on its unix socket: container logs. */
+#include "kubelet/kserver.h"
 #include "base/clock.h"
 #include "base/reach.h"
-#include "kubelet/kubelet_int.h"
 #include "kubelet/logs.h"
 
 #include <fcntl.h>
@@ -39,8 +38,7 @@ static void log_free(void *ctx)
     free(w);
 }
 
-static void refuse(struct http_req *r, int status, const char *fmt, ...) printf_like(3, 4);
-static void refuse(struct http_req *r, int status, const char *fmt, ...)
+void kserver_refuse(struct http_req *r, int status, const char *fmt, ...)
 {
     char text[1024];
     va_list ap;
@@ -51,24 +49,19 @@ static void refuse(struct http_req *r, int status, const char *fmt, ...)
     http_reply(r, status, "text/plain", (struct slice){text, MIN((size_t)n, sizeof text - 1)});
 }
 
-static void serve_log(struct kubelet *k, struct http_req *r, char *ns, char *name, char *container)
+static void serve_log(struct kubelet *k, struct http_req *r, struct kpod *p, struct ctr *c)
 {
     struct log_serve s = {.loop = &k->loop, .running = log_running, .free_ctx = log_free};
-    struct kpod *p = kpods_find(k, ns, name);
-    struct ctr *c = find_container(p, container);
+    const char *name = pod_name(p->pod), *container = c->name;
     struct err err;
 
-    if (!p || !c) {
-        refuse(r, 404, "container %s of pod %s/%s is not on this node", container, ns, name);
-        return;
-    }
     if (log_options_parse(r->query, clock_wall_ns(), &s.options, &err) < 0) {
-        refuse(r, 400, "%s", err.msg);
+        kserver_refuse(r, 400, "%s", err.msg);
         return;
     }
     int attempt = c->attempt - (s.options.previous ? 1 : 0);
     if (attempt < 0) {
-        refuse(r, 400,
+        kserver_refuse(r, 400,
                s.options.previous
                    ? "previous terminated container \"%s\" in pod \"%s\" not found"
                    : "container \"%s\" in pod \"%s\" is waiting to start: ContainerCreating",
@@ -83,23 +76,42 @@ static void serve_log(struct kubelet *k, struct http_req *r, char *ns, char *nam
     logs_serve(r, &s);
 }
 
-static void on_request(struct http_req *r, void *ctx)
+/* "/containerLogs/NAMESPACE/POD/CONTAINER", "/exec/…" */
+static void serve(struct kubelet *k, struct http_req *r, char *const parts[4])
 {
-    struct slice rest = r->path, prefix = SLICE("/containerLogs/"), part;
-    char *parts[3] = {0};
-    int n = 0;
+    static const struct {
+        const char *name;
+        void (*serve)(struct kubelet *k, struct http_req *r, struct kpod *p, struct ctr *c);
+    } table[] = {{"containerLogs", serve_log}, {"exec", exec_serve}};
+    struct kpod *p = kpods_find(k, parts[1], parts[2]);
+    struct ctr *c = find_container(p, parts[3]);
 
-    if (!slice_is(r->method, "GET") || !slice_starts(rest, prefix)) {
-        refuse(r, 404, "not found");
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        if (strcmp(parts[0], table[i].name) != 0)
+            continue;
+        if (c)
+            table[i].serve(k, r, p, c);
+        else
+            kserver_refuse(r, 404, "container %s of pod %s/%s is not on this node", parts[3], parts[1], parts[2]);
         return;
     }
-    rest.p += prefix.n, rest.n -= prefix.n;
-    while (n < 3 && slice_cut(&rest, '/', &part))
+    kserver_refuse(r, 404, "not found");
+}
+
+static void on_request(struct http_req *r, void *ctx)
+{
+    struct slice rest = r->path, part;
+    char *parts[4] = {0};
+    int n = 0;
+
+    if (rest.n)
+        rest.p++, rest.n--;
+    while (n < 4 && slice_cut(&rest, '/', &part))
         parts[n++] = xstrndup(part.p, part.n);
-    if (n == 3 && !rest.n)
-        serve_log(ctx, r, parts[0], parts[1], parts[2]);
+    if (n == 4 && !rest.n && slice_is(r->method, "GET"))
+        serve(ctx, r, parts);
     else
-        refuse(r, 404, "expected /containerLogs/NAMESPACE/POD/CONTAINER");
+        kserver_refuse(r, 404, "expected /WHAT/NAMESPACE/POD/CONTAINER");
     for (int i = 0; i < n; i++)
         free(parts[i]);
 }

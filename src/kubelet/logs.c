@@ -77,7 +77,7 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static void decode(struct slice s, char *out, size_t room)
+void log_query_decode(struct slice s, char *out, size_t room)
 {
     size_t n = 0;
 
@@ -137,8 +137,8 @@ int log_options_parse(struct slice query, int64_t now_ns, struct log_options *re
     while (slice_cut(&query, '&', &pair)) {
         if (!slice_cut(&pair, '=', &name))
             continue;
-        decode(name, key, sizeof key);
-        decode(pair, value, sizeof value);
+        log_query_decode(name, key, sizeof key);
+        log_query_decode(pair, value, sizeof value);
         if (!set_option(ret, key, value, now_ns))
             return err_set(err, ERR_BAD_REQUEST, "invalid value \"%s\" of %s", value, key);
     }

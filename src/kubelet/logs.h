@@ -20,6 +20,9 @@ struct log_options {
 /* The query of a pods/log request (percent-encoded). ERR_BAD_REQUEST with the field's name. */
 int log_options_parse(struct slice query, int64_t now_ns, struct log_options *ret, struct err *err);
 
+/* A name or value of a query without its percent-encoding, cut to the room. */
+void log_query_decode(struct slice s, char *out, size_t room);
+
 /* One line of a log file without its newline. False if it is none. */
 struct log_line {
     int64_t ns;

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import unittest
 
 import common
@@ -95,6 +96,27 @@ class Kubelet(common.Scenario):
         files = glob.glob(self.state + "/pods/*/logs/c/0.log*")
         self.assertGreater(len(files), 1, files)
         self.assertTrue(self.kubectl("logs", "--tail=200000", "long").stdout == want[-200000 * 49:], "tail")
+
+    def test_exec(self):
+        version = json.loads(self.kubectl("version", "--client", "-o", "json").stdout)["clientVersion"]
+        if int(re.match(r"\d+", version["minor"]).group()) < 31:
+            self.skipTest("this kubectl has exec over SPDY only")
+        self.apply(pod("e", "trap 'exit 0' TERM; while :; do sleep 0.2; done"))
+        self.wait_phase("e", "Running")
+        out = self.kubectl("exec", "e", "--", "sh", "-c", "sleep 1; echo out; echo err >&2; exit 7", check=False)
+        self.assertEqual((out.stdout, out.returncode), ("out\n", 7), out.stderr)
+        self.assertIn("err\n", out.stderr)
+        text = "".join("%d\n" % i for i in range(300000))
+        self.assertTrue(self.kubectl("exec", "-i", "e", "--", "cat", stdin=text).stdout == text)
+        out = self.kubectl("exec", "e", "--", "no-such-program", check=False)
+        self.assertEqual(out.returncode, 127)
+        terminal = "%s exec -it e -- sh -c 'sleep 1; test -t 0 && echo size $(stty size)'" % common.kubectl_path()
+        done = subprocess.run(["script", "-qec", terminal, "/dev/null"], env=self.env, capture_output=True, text=True,
+                              timeout=60, stdin=subprocess.DEVNULL, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"size \d+ \d+")
+        refused = self.kubectl("exec", "e", "-c", "other", "--", "true", check=False)
+        self.assertIn("container other is not valid for pod e", refused.stderr)
 
     def test_what_does_not_fit_waits(self):
         self.apply(pod("big", "true", resources={"requests": {"cpu": "4000"}}))

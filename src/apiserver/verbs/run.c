@@ -25,7 +25,7 @@ static verb_fn *served_apart(const char *subresource)
     static const struct {
         const char *name;
         verb_fn *serve;
-    } table[] = {{"scale", verb_scale}, {"log", podlog_handle}, {"proxy", proxy_handle}};
+    } table[] = {{"scale", verb_scale}, {"log", podlog_handle}, {"exec", podexec_handle}, {"proxy", proxy_handle}};
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         if (strcmp(table[i].name, subresource) == 0)
