@@ -247,7 +247,10 @@ int quantity_parse(struct slice text, struct quantity *ret, struct err *err)
 
     if (r < 0)
         return r;
-    if (!number(&p, &q))
+    bool fits = number(&p, &q);
+    struct quantity least_digits = q;
+    normalise(&least_digits);
+    if (!fits || least_digits.exp > MAX_EXPONENT) /* what is printed must be read again */
         return err_set(err, ERR_BAD_REQUEST, "the quantity has too many digits");
     q.format = p.suffix.format;
     if (q.format == QUANTITY_BINARY_SI && q.mantissa && quantity_cmp(&q, &one) < 0)

@@ -157,6 +157,7 @@ TEST(too_many_digits_is_an_error)
     static const char *const texts[] = {
         "1234567890123456789012345678901234567890123",
         "1e999999999",
+        "100E100000",
         "1e-99999999999",
     };
     struct quantity q;
