@@ -212,7 +212,7 @@ static void plan_second(struct pass *p)
     struct snapshot s;
 
     p->outcome.plan = &p->first;
-    p->outcome.answers = xcalloc(p->answers.n + 1, sizeof *p->outcome.answers);
+    p->outcome.answers = xcalloc(p->first.actions.n + 1, sizeof *p->outcome.answers);
     for (size_t i = 0; i < p->answers.n; i++)
         p->outcome.answers[i] = json_root(p->answers.v[i]);
     if (!look(p, &s)) {

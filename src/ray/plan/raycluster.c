@@ -7,6 +7,7 @@
 #include "ray/sched/sched.h"
 #include "ray/validate/validate.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* §4 step 5: an old autoscaler cannot drain pods that restart; a warning only. */
@@ -122,6 +123,31 @@ static void write_status(struct pass *x, yyjson_mut_val *status)
     a->chain = true;
 }
 
+static int by_name(const void *name, const void *pod)
+{
+    return strcmp(name, object_name(*(yyjson_val *const *)pod));
+}
+
+/*
+ * Pods of this very pass count as they were when made, however far they are by now: as upstream's
+ * cache, which lags behind its writes, has them. Their news comes with the next pass; this one
+ * tells that they were new.
+ */
+static void as_created(struct pass *x, const struct outcome *o)
+{
+    for (size_t i = 0; i < o->plan->actions.n; i++) {
+        const struct action *a = &o->plan->actions.v[i];
+        yyjson_val **at;
+
+        if (a->act != ACT_CREATE || a->kind != KIND_POD || !o->answers || !o->answers[i])
+            continue;
+        at = bsearch(a->name, x->pods, x->n_pods, sizeof *x->pods, by_name);
+        if (at && !strcmp(json_str_at(*at, "metadata.uid", ""),
+                          json_str_at(o->answers[i], "metadata.uid", "")))
+            *at = o->answers[i];
+    }
+}
+
 /* Steps 14 to 16. */
 static void finish_cluster(struct snapshot *s, const struct outcome *o, struct plan *p)
 {
@@ -132,6 +158,7 @@ static void finish_cluster(struct snapshot *s, const struct outcome *o, struct p
     bool write;
 
     p->done = true;
+    as_created(&x, o);
     trouble = status_calculate(&x, marker, error, &status);
     write = !trouble && status_differs(&x, status);
     if (write)
