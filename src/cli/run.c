@@ -2,6 +2,7 @@
 #include "cli/cluster.h"
 #include "cli/flags.h"
 #include "cli/follow.h"
+#include "cli/nodenotes.h"
 #include "cli/session.h"
 #include "cli/verb.h"
 
@@ -193,6 +194,7 @@ static void follow_to_the_end(struct run *r)
     r->reach = xasprintf("%s/%s", r->session.i.kubelet, REACH_SOCKET);
     catch_signals(r);
     session_guard(&r->session, on_down, r);
+    struct node_notes *notes = node_notes_new(r->session.kube, &r->timeline);
     r->follow = follow_new(&(struct follow_opts){.kube = r->session.kube,
                                                  .ns = r->ns,
                                                  .name = r->name,
@@ -204,6 +206,7 @@ static void follow_to_the_end(struct run *r)
     while (!r->done)
         uv_run(&r->session.loop, UV_RUN_DEFAULT);
     follow_free(r->follow);
+    node_notes_free(notes);
     uv_close((uv_handle_t *)&r->interrupt, NULL);
     uv_close((uv_handle_t *)&r->term, NULL);
 }

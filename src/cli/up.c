@@ -1,6 +1,7 @@
 /* manta up: the embedded default. Starts (or joins) an instance, applies files, shows what becomes of them. */
 #include "cli/cluster.h"
 #include "cli/flags.h"
+#include "cli/nodenotes.h"
 #include "cli/session.h"
 #include "cli/timeline.h"
 #include "cli/verb.h"
@@ -18,6 +19,8 @@ static const char about[] =
     "your kubeconfig, and applies FILE (files, folders, or - for standard input). Pods run real Ray as\n"
     "processes. Stays in the foreground until Ctrl-C, which takes everything down; with --detach it\n"
     "returns, and `manta down` takes it down. Objects are kept for the next start.";
+
+#define NODE_WAIT_MS 5000 /* for what a node has to say, which comes within tenths of a second */
 
 struct up {
     struct session session;
@@ -141,9 +144,13 @@ static int bring_up(struct up *u, const char *name, const struct manifests *m, b
     timeline_done(&u->timeline, "%s", u->session.config->server);
     timeline_note(&u->timeline, "context \"%s\" is current in your kubeconfig: kubectl get pods -A",
                   u->session.i.context);
+    struct node_notes *notes = node_notes_new(u->session.kube, &u->timeline);
     code = apply_all(u, m, err);
     if (code == 0 && !detach)
         stay(u);
+    else if (code == 0)
+        node_notes_wait(notes, NODE_WAIT_MS);
+    node_notes_free(notes);
     return code;
 }
 

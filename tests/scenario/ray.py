@@ -257,6 +257,16 @@ class Kills(RayScenario):
         self.survives("operator worker", "apiserver", "kubelet", "operator", "host")
 
 
+    def test_shim(self):
+        """A pod's first process: the pod ends with it and is started again, and so is the job."""
+        run = self.run_job("shimless", python("import time; print(\"here\", flush=True); time.sleep(15); print(\"end\")"))
+        run.wait_text("here\n")
+        kill(self.parts()["shim"])
+        run.ends(0, "SUCCEEDED", seconds=180)
+        self.assertEqual((run.stdout().count("here\n"), run.stdout().count("end\n")), (2, 1), run.text())
+        self.assertNothingLeft()
+
+
 if LONG:
     def alone(part):
         return lambda self: self.survives(part)

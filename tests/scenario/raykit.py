@@ -1,4 +1,6 @@
 """What the scenarios with real Ray share: manifests, `manta run` as a process, and a look at what is left behind."""
+import contextlib
+import glob
 import json
 import os
 import shutil
@@ -152,19 +154,20 @@ class RayScenario(Scenario):
                 text += "---- %s\n%s\n" % (f, read(os.path.join(root, f)).decode(errors="replace")[-1500:])
         return text
 
-    def parts(self, name="default"):
-        """{part: pid} of the running instance's processes."""
-        pids = {c["name"]: c["pid"] for c in json.loads(read(self.state(name) + "/children.json"))}
+    def parts(self, name_of_instance="default"):
+        """{part: pid} of the running instance's processes; of shims any one."""
+        pids = {c["name"]: c["pid"] for c in json.loads(read(self.state(name_of_instance) + "/children.json"))}
         for pid, command in processes_of(self.dir):
             words = command.split()
             if "host" in words[:2]:
                 pids["host"] = pid
             if "operator" in words[:2] and pid != pids["operator"]:
                 pids["operator worker"] = pid
-            if "shim" in words[:2]:
-                pids.setdefault("shim", pid)
-            if "node" in words[:2]:
-                pids["node"] = pid
+            with contextlib.suppress(OSError):
+                if read("/proc/%d/comm" % pid).strip() == b"manta-node":
+                    pids["node"] = pid
+        for path in glob.glob(self.state(name_of_instance) + "/kubelet/pods/*/shim.json"):
+            pids["shim"] = json.loads(read(path))["pid"]
         return pids
 
     def assertNothingLeft(self):
