@@ -136,7 +136,10 @@ static void bump_generation(struct change *ch)
         strcmp(ch->subresource, "binding") == 0)
         return;
     now = json_freeze(ch->obj);
-    if (!same_content(ch->res, json_root(now), ch->old))
+    /* a Deployment's revision history is in its annotations */
+    bool noted = ch->res->counts_annotations && !json_equal(json_at(json_root(now), "metadata.annotations"),
+                                                            json_at(ch->old, "metadata.annotations"));
+    if (noted || !same_content(ch->res, json_root(now), ch->old))
         json_put_int(ch->doc, json_ensure(ch->doc, ch->obj, "metadata"), "generation", generation + 1);
 }
 

@@ -13,7 +13,8 @@ static void version(struct request *req)
 {
     struct buf b cleanup(buf_done) = BUF_INIT;
 
-    buf_adds(&b, "{\"major\":\"1\",\"minor\":\"" KUBERNETES_MINOR "\","
+    buf_adds(&b, "{\"major\":\"1\",\"minor\":\"" KUBERNETES_MINOR "\",\"emulationMajor\":\"1\",\"emulationMinor\":\"" KUBERNETES_MINOR
+                 "\",\"minCompatibilityMajor\":\"1\",\"minCompatibilityMinor\":\"35\","
                  "\"gitVersion\":\"v1." KUBERNETES_MINOR ".0+manta\",\"gitCommit\":\"\","
                  "\"gitTreeState\":\"clean\",\"buildDate\":\"1970-01-01T00:00:00Z\","
                  "\"goVersion\":\"none\",\"compiler\":\"gcc\",\"platform\":\"linux/" GO_ARCH "\"}\n");
@@ -45,7 +46,8 @@ bool health_handle(struct request *req)
 {
     if (!health_is_open(req->path))
         return false;
-    if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "HEAD") != 0) {
+    /* the checks take any method, the version does not */
+    if (strncmp(req->path, "/version", 8) == 0 && strcmp(req->method, "GET") && strcmp(req->method, "HEAD")) {
         request_status(req, status_bad_method(&req->arena));
         return true;
     }

@@ -28,6 +28,10 @@ bool kinds_handle(struct request *req);
 
 /* Table: columnDefinitions as a JSON array, and the cells of one row as a JSON array. */
 void table_columns(const struct resource *res, struct buf *out);
+/* Whether the kind has no columns of its own. */
+bool table_is_plain(const struct resource *res);
+/* What follows the cells in a row: nothing, or a member "conditions" with its comma. */
+void table_conditions(const struct resource *res, yyjson_val *obj, struct buf *out);
 void table_cells(const struct resource *res, yyjson_val *obj, int64_t now, struct buf *out);
 
 #endif

@@ -182,6 +182,7 @@ static const char *owner_text(struct change *ch, yyjson_mut_val *ref)
     return arena_printf(ch->arena, "%s/%s", meta_str(ref, "kind"), meta_str(ref, "name"));
 }
 
+/* Who owns is there as long as what it owns; an event is not made for that. */
 static void check_owner(struct change *ch, yyjson_mut_val *ref, const char **controller)
 {
     static const char *const needed[] = {"apiVersion", "kind", "name", "uid"};
@@ -197,6 +198,12 @@ static void check_owner(struct change *ch, yyjson_mut_val *ref, const char **con
             field_invalid_str(ch->errs, field, "",
                               arena_printf(ch->arena, "%s must not be empty", needed[k]));
     }
+    if (strcmp(meta_str(ref, "kind"), "Event") == 0 && strcmp(meta_str(ref, "apiVersion"), "v1") == 0)
+        field_error_add(ch->errs, FIELD_INVALID, "metadata.ownerReferences",
+                        arena_printf(ch->arena,
+                                     "Invalid value: {\"apiVersion\":\"v1\",\"kind\":\"Event\",\"name\":\"%s\",\"uid\":"
+                                     "\"%s\"}: /v1, Kind=Event is disallowed from being an owner",
+                                     meta_str(ref, "name"), meta_str(ref, "uid")));
     if (!yyjson_mut_get_bool(json_mut_get(ref, "controller")))
         return;
     if (*controller)

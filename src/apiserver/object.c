@@ -134,8 +134,13 @@ static void index_fields(struct object *o, yyjson_val *root)
     o->fields = NULL;
     if (!res || !res->fields || !root)
         return;
-    for (size_t i = 0; res->fields[i]; i++)
-        field_value(&values, res, res->fields[i], json_at(root, res->fields[i]));
+    for (size_t i = 0; res->fields[i]; i++) {
+        yyjson_val *v = json_at(root, res->fields[i]);
+
+        if (yyjson_is_obj(v)) /* an event's source */
+            v = json_get(v, "component");
+        field_value(&values, res, res->fields[i], v);
+    }
     o->fields = buf_take(&values);
 }
 

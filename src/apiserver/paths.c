@@ -112,7 +112,7 @@ static bool handle_openapi(struct request *req, struct slice *part, size_t n)
         return false;
     if (n == 2) {
         openapi_index(reg, &b);
-        request_bytes(req, 200, "application/json", buf_slice(&b));
+        request_bytes(req, 200, "text/plain; charset=utf-8", buf_slice(&b)); /* as Kubernetes has it */
         return true;
     }
     bool core = n == 4 && slice_is(part[2], "api"), group = n == 5 && slice_is(part[2], "apis");
@@ -125,6 +125,52 @@ static bool handle_openapi(struct request *req, struct slice *part, size_t n)
     if (found)
         request_bytes(req, 200, "application/json", buf_slice(&b));
     return found;
+}
+
+/* ---- what there is ---- */
+
+static bool is_listed(const yyjson_mut_val *paths, const char *path)
+{
+    yyjson_mut_val *p;
+    size_t i, n;
+
+    yyjson_mut_arr_foreach((yyjson_mut_val *)paths, i, n, p)
+    {
+        if (yyjson_mut_equals_str(p, path))
+            return true;
+    }
+    return false;
+}
+
+static void list_path(struct request *req, yyjson_mut_val *paths, const char *path)
+{
+    if (!is_listed(paths, path))
+        yyjson_mut_arr_add_strcpy(request_doc(req), paths, path);
+}
+
+static bool handle_root(struct request *req)
+{
+    static const char *const fixed[] = {"/healthz", "/healthz/ping", "/livez",    "/livez/ping",
+                                        "/openapi/v2", "/openapi/v3", "/readyz", "/readyz/ping",
+                                        "/version"};
+    yyjson_mut_doc *doc = request_doc(req);
+    yyjson_mut_val *root = yyjson_mut_obj(doc), *paths = json_put_arr(doc, root, "paths");
+    const struct registry *reg = api_registry(req->api);
+
+    list_path(req, paths, "/api");
+    list_path(req, paths, "/api/v1");
+    list_path(req, paths, "/apis");
+    for (size_t i = 0; i < reg->list.n; i++) {
+        const struct resource *r = reg->list.v[i];
+
+        if (!*r->group)
+            continue;
+        list_path(req, paths, arena_printf(&req->arena, "/apis/%s", r->group));
+        list_path(req, paths, arena_printf(&req->arena, "/apis/%s", r->api_version));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+        list_path(req, paths, fixed[i]);
+    return answer_json(req, root);
 }
 
 static const struct {
@@ -144,7 +190,9 @@ bool kinds_handle(struct request *req)
         n++;
     if (n && !part[n - 1].n)
         n--; /* a slash at the end */
-    for (size_t i = 0; n && i < ARRAY_SIZE(roots); i++)
+    if (!n)
+        return handle_root(req);
+    for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
         if (slice_is(part[0], roots[i].first))
             return roots[i].handle(req, part, n);
     return false;

@@ -118,6 +118,7 @@ struct resource {
     const struct scale_paths *scale;
     bool has_status;     /* status is split from the rest: /status writes only it, others never */
     bool has_generation; /* metadata.generation is kept and goes up with everything but metadata and status */
+    bool counts_annotations; /* generation goes up with annotations, too (Deployments) */
     bool status_keeps_meta; /* PUT …/status changes no metadata at all (CRDs) */
     bool create_on_update;  /* PUT of an absent name creates it (Leases, Events, …) */
     bool unconditional_update_refused; /* PUT without resourceVersion is 422 (CRDs) */
@@ -126,7 +127,7 @@ struct resource {
     bool cold;           /* big and seldom read: bytes stay in the database (CRDs) */
     const struct type *type;     /* built-in kinds: field names, merge keys; NULL if none */
     const struct schema *schema; /* prune, default, validate; NULL if none */
-    const char *const *fields;   /* selectable fields beyond metadata.name/namespace; NULL-terminated paths */
+    const char *const *fields;   /* selectable fields beyond metadata.name/namespace; NULL-terminated paths; in the stored form's order */
     const struct resource *stored; /* whose objects these are: itself, or the stored version */
     const struct resource_hooks *hooks; /* may be NULL */
     void (*handle)(struct request *req); /* serves every verb instead of the core (reviews); or NULL */

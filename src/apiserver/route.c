@@ -53,7 +53,7 @@ static int pick_verb(struct request *req, bool watch_path)
 {
     bool named = *req->name;
 
-    if (strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0)
+    if (strcmp(req->method, "GET") == 0)
         return *req->subresource                ? VERB_GET
                : watch_path || parse_watch(req) ? VERB_WATCH
                : named                          ? VERB_GET
@@ -107,6 +107,8 @@ static struct status *check_shape(struct request *req, int verb)
     if (*req->subresource) {
         const struct subresource *sub = resource_sub(res, req->subresource);
 
+        if (!sub && !res->built_in && !*req->rest) /* of a custom kind it is the object that is not found */
+            return status_not_found(&req->arena, res->group, res->plural, req->name);
         if (!sub || (*req->rest && strcmp(req->subresource, "proxy") != 0))
             return status_no_such_resource(&req->arena);
         if (verb < 0 || !(sub->verbs & VERB_BIT(verb)))
@@ -117,6 +119,17 @@ static struct status *check_shape(struct request *req, int verb)
         (all && verb != VERB_LIST && verb != VERB_WATCH))
         return status_bad_method(&req->arena);
     return NULL;
+}
+
+/* A group of custom kinds ends where its versions do: another one is no path at all. */
+static bool has_built_in(struct request *req, const char *group)
+{
+    const struct registry *reg = &req->api->registry;
+
+    for (size_t i = 0; i < reg->list.n; i++)
+        if (strcmp(reg->list.v[i]->group, group) == 0)
+            return reg->list.v[i]->built_in;
+    return false;
 }
 
 struct status *route(struct request *req)
@@ -131,7 +144,7 @@ struct status *route(struct request *req)
         return NULL;
     const char *group = core ? "" : s.v[1], *version = core ? s.v[1] : s.v[2];
     size_t i = core ? 2 : 3;
-    if (!core && !registry_has_group(&req->api->registry, group, NULL))
+    if (!core && !registry_has_group(&req->api->registry, group, has_built_in(req, group) ? NULL : version))
         return NULL;
     if (strcmp(s.v[i], "watch") == 0 && i + 1 < s.n) {
         watch = true;

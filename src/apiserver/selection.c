@@ -1,17 +1,32 @@
 #include "apiserver/server.h"
 #include "data/selector.h"
 
+/* A kind of two forms has two names for a field (resources.h): objects know the stored one's. */
+static void to_stored_names(const struct resource *res, struct field_selector *s)
+{
+    const char *const *mine = res->fields, *const *stored = res->stored->fields;
+
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; mine[k] && stored[k]; k++) {
+            if (strcmp(s->reqs[i].field, mine[k]) != 0)
+                continue;
+            free(s->reqs[i].field);
+            s->reqs[i].field = xstrdup(stored[k]);
+            break;
+        }
+}
+
 struct status *selection_parse(struct request *req, struct selection *ret)
 {
     const char *labels = request_param(req, "labelSelector"), *fields = request_param(req, "fieldSelector");
-    const struct resource *stored = req->res->stored;
+    const struct resource *res = req->res;
     struct err err = {0};
     struct field_label known[32] = {{"metadata.name", NULL, NULL}, {"metadata.namespace", NULL, NULL}};
     size_t n = 2;
     int r = 0;
 
-    for (size_t i = 0; stored->fields && stored->fields[i] && n < ARRAY_SIZE(known); i++)
-        known[n++] = (struct field_label){stored->fields[i], NULL, NULL};
+    for (size_t i = 0; res->fields && res->fields[i] && n < ARRAY_SIZE(known); i++)
+        known[n++] = (struct field_label){res->fields[i], NULL, NULL};
     *ret = (struct selection){0};
     if (labels)
         r = selector_parse(slice_of(labels), &ret->labels, &err);
@@ -21,6 +36,8 @@ struct status *selection_parse(struct request *req, struct selection *ret)
         r = field_selector_check(ret->fields, known, n, n == 2, &err);
     if (r < 0)
         return status_from_err(&req->arena, &err);
+    if (ret->fields && res != res->stored && res->fields && res->stored->fields)
+        to_stored_names(res, ret->fields);
     if (ret->fields)
         ret->name = field_selector_exact(ret->fields, "metadata.name");
     if (*req->name) /* a watch of one object by its path */

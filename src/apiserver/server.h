@@ -43,6 +43,8 @@ struct status *route(struct request *req);
 void query_parse(struct request *req, struct slice raw);
 char *percent_decode(struct arena *a, struct slice s, bool plus);
 void query_bool(struct request *req, const char *name, bool *ret);         /* absent: unchanged */
+/* 504: the version is not reached yet (verbs/list.c). */
+struct status *status_version_too_large(struct request *req, uint64_t rv);
 struct status *query_int(struct request *req, const char *name, int64_t *ret); /* absent: unchanged */
 
 /* ---- accept.c ---- */

@@ -78,6 +78,7 @@ static void add_row(const struct view *v, const struct resource *res, yyjson_val
 {
     buf_adds(out, "{\"cells\":");
     table_cells(res, root, now, out);
+    table_conditions(res, root, out);
     buf_adds(out, ",\"object\":");
     if (v->include == INCLUDE_METADATA)
         add_partial(v, root, out);
@@ -132,11 +133,17 @@ void view_list_open(const struct view *v, const struct resource *res, struct buf
 void view_list_close(const struct view *v, const struct resource *res, const struct list_meta *meta,
                      struct buf *out)
 {
-    (void)v;
-    (void)res;
-    buf_printf(out, "],\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)meta->rv);
-    if (meta->next)
-        buf_printf(out, ",\"continue\":\"%s\"", meta->next);
+    /* Kinds without columns of their own have no rows rather than an empty list of them. */
+    if (v->rep == REP_TABLE && out->data[out->len - 1] == '[' && table_is_plain(res)) {
+        out->len--;
+        buf_adds(out, "null");
+    } else {
+        buf_addc(out, ']');
+    }
+    buf_printf(out, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)meta->rv);
+    /* lists of custom kinds are maps in Go, and say "continue" even where there is nothing to */
+    if (meta->next || (v->rep == REP_OBJECT && !res->built_in))
+        buf_printf(out, ",\"continue\":\"%s\"", meta->next ? meta->next : "");
     if (meta->next && meta->remaining > 0)
         buf_printf(out, ",\"remainingItemCount\":%lld", (long long)meta->remaining);
     buf_adds(out, "}}\n");

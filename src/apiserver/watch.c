@@ -297,6 +297,9 @@ static void check_match(struct request *req, const char *send_initial, const cha
     static const char field[] = "resourceVersionMatch";
     bool given = match && *match, right = given && strcmp(match, "NotOlderThan") == 0;
 
+    if (send_initial && !right)
+        field_forbidden(&req->errs, field,
+                        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     if (given && !send_initial)
         field_forbidden(&req->errs, field,
                         "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
@@ -304,9 +307,9 @@ static void check_match(struct request *req, const char *send_initial, const cha
         field_error_add(&req->errs, FIELD_NOT_SUPPORTED, field,
                         arena_printf(&req->arena,
                                      "Unsupported value: \"%s\": supported values: \"NotOlderThan\"", match));
-    if (send_initial && !given)
-        field_forbidden(&req->errs, field,
-                        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    const char *token = request_param(req, "continue");
+    if (token && *token)
+        field_forbidden(&req->errs, field, "resourceVersionMatch is forbidden when continue is provided");
 }
 
 static struct status *read_start(struct request *req, struct start *s)
@@ -326,7 +329,8 @@ static struct status *read_start(struct request *req, struct start *s)
     query_bool(req, "sendInitialEvents", &initial);
     query_bool(req, "allowWatchBookmarks", &s->bookmarks);
     s->initial = send_initial ? initial : s->rv == 0;
-    s->initial_end = send_initial && initial && s->bookmarks;
+    /* a watch from nowhere that takes bookmarks is told the end of the beginning without asking, too */
+    s->initial_end = s->bookmarks && s->initial;
     s->history = !s->initial && s->rv != 0;
     if (s->timeout <= 0)
         s->timeout = TIMEOUT_MIN;
@@ -388,6 +392,10 @@ void verb_watch(struct request *req)
     struct start start;
     struct status *st = read_start(req, &start);
 
+    if (!st && (req->view.encoding == ENCODE_YAML))
+        st = status_new(&req->arena, ERR_NOT_ACCEPTABLE,
+                        "only the following media types are accepted: application/json;stream=watch, "
+                        "application/vnd.kubernetes.protobuf;stream=watch");
     if (!st)
         st = selection_parse(req, &sel);
     if (!st && req->api->draining)

@@ -116,8 +116,12 @@ static int find_place(struct patcher *p, const char *member, struct place *ret)
     ret->pointer = rest;
     if (!yyjson_is_str(pointer))
         return err_set(p->err, ERR_INVALID, "%s operation has no \"%s\"", p->kind, member);
-    if (!rest.n || *rest.p != '/')
-        return fail(p, rest, rest.n ? "it must begin with '/'" : "the whole document cannot be changed so");
+    if (!rest.n)
+        return fail(p, rest, "the whole document cannot be changed so");
+    while (rest.n && *rest.p != '/') /* Go's library looks at what stands behind a slash only */
+        rest = (struct slice){rest.p + 1, rest.n - 1};
+    if (!rest.n)
+        return fail(p, ret->pointer, "it must begin with '/'");
     ret->parent = *p->root;
     for (;;) {
         next_token(&rest, &ret->key);

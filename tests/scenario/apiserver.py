@@ -147,6 +147,42 @@ class ApiServer(common.Scenario):
             self.assertEqual(code, 200, text)
             self.assertEqual(json.loads(text)["spec"]["clusterIPs"], made["spec"]["clusterIPs"])
 
+    def test_deletions_as_asked(self):
+        """Preconditions, options in the body, and what a second DELETE does."""
+        self.serve()
+        uid = json.loads(self.api.call("POST", MAPS, {"metadata": {"name": "a"}})[1])["metadata"]["uid"]
+        delete = lambda body, path="/a": (lambda s, t: (s, json.loads(t)))(*self.api.call("DELETE", MAPS + path, body))
+        status, answer = delete({"preconditions": {"uid": "other"}})
+        self.assertEqual((status, answer["details"]), (409, {"name": "a", "kind": "ConfigMap"}))
+        self.assertEqual(delete({"preconditions": {"resourceVersion": "1"}})[0], 409)
+        self.assertEqual(delete({"kind": "Secret", "apiVersion": "v1"})[0], 400)
+        self.assertEqual(delete({"dryRun": ["Some"]})[0], 422)
+        self.assertEqual(delete({"dryRun": ["All"]})[0], 200)
+        self.assertEqual(delete({"orphanDependents": True, "propagationPolicy": "Orphan"})[0], 422)
+        self.assertEqual(delete({"preconditions": {"uid": uid}})[0], 200)
+        self.assertEqual(delete({})[0], 404)
+        pods = "/api/v1/namespaces/default/pods"
+        pod = {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}}
+        wait_for("the account of the pod", lambda: self.api.call("POST", pods, pod)[0] == 201)
+        seen = [json.loads(self.api.call("DELETE", pods + "/p", {"gracePeriodSeconds": n})[1])["metadata"]
+                for n in (20, 5, 50)]
+        self.assertEqual([m["deletionGracePeriodSeconds"] for m in seen], [20, 5, 5])
+        self.assertEqual([m["generation"] for m in seen], [2, 2, 2])
+
+    def test_selections(self):
+        self.serve()
+        for n in "abc":
+            self.api.call("POST", MAPS, {"metadata": {"name": n, "labels": {"s": ""}}})
+        page = lambda q: json.loads(self.api.call("GET", MAPS + "?labelSelector=s&" + q)[1])
+        self.assertEqual(len(page("limit=1&resourceVersion=0")["items"]), 3)  # from memory: whole
+        self.assertEqual(len(page("limit=1")["items"]), 1)
+        self.assertEqual(self.api.call("GET", MAPS + "/a?resourceVersion=99999999")[0], 504)
+        self.assertEqual(self.api.call("HEAD", MAPS + "/a")[0], 405)
+        events = "/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector="
+        self.assertEqual(self.api.call("GET", events + "regarding.kind%3DPod")[0], 200)
+        self.assertEqual(self.api.call("GET", events + "involvedObject.kind%3DPod")[0], 400)
+        self.assertIn("/apis/apps/v1", json.loads(self.api.call("GET", "/")[1])["paths"])
+
     def test_initial_events(self):
         self.serve()
         self.api.call("POST", MAPS, {"metadata": {"name": "a", "labels": {"w": "1"}}})

@@ -93,6 +93,35 @@ static void add_subresources(struct crd_version *v, yyjson_val *subs)
     v->res.subresources = v->subs;
 }
 
+/*
+ * Conversion None: another version of an object is the same members under another apiVersion, less
+ * what that version's schema does not know and with what it defaults.
+ */
+static yyjson_mut_val *from_stored(const struct resource *to, yyjson_mut_doc *doc,
+                                   yyjson_val *stored)
+{
+    yyjson_mut_val *obj = json_thaw(doc, stored);
+
+    json_put_str(doc, obj, "apiVersion", to->api_version);
+    if (to->schema) {
+        schema_prune(to->schema, obj, NULL);
+        schema_default(to->schema, doc, obj);
+    }
+    return obj;
+}
+
+static void to_stored(const struct resource *from, yyjson_mut_doc *doc, yyjson_mut_val *obj)
+{
+    const struct resource *stored = from->stored;
+
+    json_put_str(doc, obj, "apiVersion", stored->api_version);
+    if (stored->schema)
+        schema_default(stored->schema, doc, obj);
+}
+
+static const struct resource_hooks version_hooks = {.from_stored = from_stored,
+                                                    .to_stored = to_stored};
+
 static struct crd_version *version_new(struct crds *crds, yyjson_val *crd, yyjson_val *version)
 {
     struct crd_version *v = xnew(struct crd_version);
@@ -165,8 +194,10 @@ static struct definition *definition_new(struct crds *crds, yyjson_val *crd)
     for (size_t i = 0; d->stored && i < d->versions.n; i++) {
         struct crd_version *v = d->versions.v[i];
         v->res.stored = &d->stored->res;
-        if (v != d->stored)
-            v->stored = resource_ref(&d->stored->res);
+        if (v == d->stored)
+            continue;
+        v->stored = resource_ref(&d->stored->res);
+        v->res.hooks = &version_hooks;
     }
     return d;
 }

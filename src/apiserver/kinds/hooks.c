@@ -30,7 +30,7 @@ static const struct scale_paths replica_scale = {".spec.replicas", ".status.repl
 #define EVENT_FIELDS(object, component)                                                            \
     FIELDS(object ".kind", object ".namespace", object ".name", object ".uid",                     \
            object ".apiVersion", object ".resourceVersion", object ".fieldPath", "reason",         \
-           component, "type")
+           component, "type", "source")
 
 #define RBAC "rbac.authorization.k8s.io"
 
@@ -54,7 +54,8 @@ static const struct kind_row rows[] = {
     {"", "persistentvolumes", .rules = volume_rules_pv, .defaults = volume_defaults,
      .hooks = {.prepare = claim_prepare}},
     {"", "pods", .rules = pod_rules, .update_rules = pod_update_rules,
-     .status_rules = pod_status_rules, .defaults = pod_defaults,
+     .status_rules = pod_status_rules, .ephemeral_rules = pod_ephemeral_rules,
+     .defaults = pod_defaults,
      .hooks = {.admit = pod_admit, .prepare = pod_prepare, .grace = pod_grace},
      .fields = FIELDS("spec.nodeName", "spec.restartPolicy", "spec.schedulerName",
                       "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP",
@@ -76,7 +77,7 @@ static const struct kind_row rows[] = {
     {"apps", "deployments", .rules = deployment_rules, .update_rules = deployment_update_rules,
      .defaults = deployment_defaults, .scale = &replica_scale},
     {"apps", "replicasets", .rules = replicaset_rules, .update_rules = deployment_update_rules,
-     .defaults = replicaset_defaults, .scale = &replica_scale, .fields = FIELDS("status.replicas")},
+     .defaults = replicaset_defaults, .scale = &replica_scale},
     {"apps", "statefulsets", .rules = statefulset_rules, .update_rules = statefulset_update_rules,
      .defaults = statefulset_defaults, .scale = &replica_scale},
     {"autoscaling", "horizontalpodautoscalers", .rules = autoscaler_rules,
@@ -177,6 +178,8 @@ void kind_validate(struct change *ch)
         rules_apply(&c, row->status_rules, c.root, c.old_root, "");
     else if (row->rules)
         rules_apply(&c, row->rules, c.root, c.old_root, "");
+    if (row->ephemeral_rules && !strcmp(ch->subresource, "ephemeralcontainers"))
+        rules_apply(&c, row->ephemeral_rules, c.root, c.old_root, "");
     /* A binding sets what an update may not touch: the node. */
     if (!status && row->update_rules && ch->old &&
         !str_in(ch->subresource, "binding|ephemeralcontainers|resize"))

@@ -18,6 +18,7 @@ struct kind_row {
     const struct rule *rules;             /* checked on create and update */
     const struct rule *update_rules;      /* on update only */
     const struct rule *status_rules;      /* on writes of the status */
+    const struct rule *ephemeral_rules;   /* on writes of pods/ephemeralcontainers */
     const struct kind_defaults *defaults; /* ends with a NULL path */
     const char *stored_version;           /* whose objects these are; NULL: its own */
 };

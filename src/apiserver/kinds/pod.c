@@ -282,8 +282,12 @@ static void admit_runtime(struct change *ch)
 
 void pod_admit(struct change *ch)
 {
-    if (ch->verb != VERB_CREATE || ch->old || *ch->subresource)
+    if (*ch->subresource)
         return;
+    if (ch->verb != VERB_CREATE || ch->old) {
+        admit_tolerations(ch); /* Kubernetes puts back what an update takes away */
+        return;
+    }
     admit_account(ch);
     if (api_admission_enabled(ch->api, "LimitRanger"))
         pod_admit_limits(ch);
@@ -389,6 +393,16 @@ static void prepare_binding(struct change *ch)
     json_put_str(ch->doc, c, "lastTransitionTime", time_rfc3339(ch->now, now));
 }
 
+/* Other resources may not make another class of the pod. */
+static void prepare_resize(struct change *ch)
+{
+    const char *was = json_str_at(ch->old, "status.qosClass", "");
+
+    if (*was && strcmp(was, qos_class(ch->obj)))
+        field_invalid_str(ch->errs, "spec", was,
+                          "Pod QOS Class may not change as a result of resizing");
+}
+
 static void put_gated(struct change *ch, yyjson_mut_val *status)
 {
     yyjson_mut_val *c =
@@ -409,6 +423,8 @@ void pod_prepare(struct change *ch)
         prepare_status(ch);
     else if (!strcmp(ch->subresource, "binding"))
         prepare_binding(ch);
+    else if (!strcmp(ch->subresource, "resize"))
+        prepare_resize(ch);
     if (ch->old || *ch->subresource)
         return;
     agree_accounts(ch);

@@ -144,6 +144,7 @@ static void fill(struct resource *res, const struct builtin *b)
         .has_generation = b->flags & BUILTIN_GENERATION,
         .create_on_update = b->flags & BUILTIN_UPSERT,
         .returns_deleted = b->flags & BUILTIN_RETURNS,
+        .counts_annotations = !strcmp(b->plural, "deployments"),
         .orphan_by_default = !strcmp(b->plural, "jobs") && !strcmp(b->group, "batch"),
         .cold = !strcmp(b->plural, "customresourcedefinitions"),
     };

@@ -7,6 +7,7 @@
 extern const struct rule pod_spec_rules[]; /* at a PodSpec */
 extern const struct rule pod_rules[];      /* at a Pod */
 extern const struct rule pod_update_rules[];
+extern const struct rule pod_ephemeral_rules[]; /* on updates by pods/ephemeralcontainers */
 extern const struct rule pod_status_rules[];
 extern const struct rule pod_template_rules[]; /* at a PodTemplateSpec */
 

@@ -120,4 +120,23 @@ static void check_pod_update(struct check *c, const struct rule *r, const struct
         field_forbidden(c->errs, s->path, only);
 }
 
+/* …/ephemeralcontainers adds, and changes none that is there. */
+static void check_ephemeral(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    json_each(s->old, old, i, n) {
+        yyjson_val *now = NULL;
+
+        json_each(s->v, v, k, kn)
+            if (!strcmp(json_get_str(v, "name", ""), json_get_str(old, "name", "-")))
+                now = v;
+        if (!now || !json_equal(now, old))
+            field_forbidden(c->errs, s->path,
+                            now ? "existing ephemeral containers may not be changed"
+                                : "existing ephemeral containers may not be removed");
+    }
+}
+
+const struct rule pod_ephemeral_rules[] = {{"spec.ephemeralContainers", check_ephemeral}, {NULL}};
+
 const struct rule pod_update_rules[] = {{"spec", check_pod_update}, {NULL}};

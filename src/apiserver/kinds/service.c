@@ -58,6 +58,8 @@ static void by_type(yyjson_mut_doc *doc, yyjson_mut_val *at, const struct change
         !json_mut_at(at, "sessionAffinityConfig.clientIP.timeoutSeconds"))
         json_put_int(doc, json_ensure(doc, at, "sessionAffinityConfig.clientIP"), "timeoutSeconds",
                      10800);
+    if (!strcmp(json_mut_str_at(at, "sessionAffinity", "None"), "None"))
+        json_remove(at, "sessionAffinityConfig");
 }
 
 const struct kind_defaults service_defaults[] = {

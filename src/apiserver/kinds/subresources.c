@@ -71,7 +71,7 @@ static void handle_binding(struct request *req)
         bind_pod(req, old, arena_strdup(&req->arena, node));
 }
 
-/* ---- pods/eviction: a deletion ---- */
+/* ---- pods/eviction: a deletion, and a condition that says whose ---- */
 
 static void evicted(void *arg, const struct status *st, const struct object *obj)
 {
@@ -81,12 +81,47 @@ static void evicted(void *arg, const struct status *st, const struct object *obj
     request_status(req, st ? st : created(req));
 }
 
+static void put_target(struct request *req, const struct object *old)
+{
+    struct json *old_json autojson = object_in_version(req->res, old);
+    yyjson_mut_doc *doc = request_doc(req);
+    yyjson_mut_val *obj = json_thaw(doc, json_root(old_json));
+    yyjson_mut_val *status = json_ensure(doc, obj, "status"), *list = json_mut_get(status, "conditions");
+    char now[TIME_TEXT];
+    struct change ch;
+
+    if (!list)
+        list = json_put_arr(doc, status, "conditions");
+    yyjson_mut_val *c = yyjson_mut_arr_add_obj(doc, list);
+    json_put_str(doc, c, "type", "DisruptionTarget");
+    json_put_str(doc, c, "status", "True");
+    yyjson_mut_obj_add_null(doc, c, "lastProbeTime");
+    json_put_str(doc, c, "lastTransitionTime", time_rfc3339(clock_wall_ns(), now));
+    json_put_str(doc, c, "reason", "EvictionByEvictionAPI");
+    json_put_str(doc, c, "message", "Eviction API: evicting");
+    change_init(&ch, req, VERB_UPDATE, obj, json_root(old_json));
+    struct object *o autoobject = change_write(&ch, req, EVENT_MODIFIED);
+}
+
+/* A pod that runs nowhere or is over has nothing to be disturbed in: it only goes. */
+static bool is_disturbed(const struct object *old)
+{
+    struct json *j autojson = object_parse(old);
+    const char *phase = json_str_at(json_root(j), "status.phase", "");
+
+    return !old->terminating && strcmp(phase, "Succeeded") && strcmp(phase, "Failed");
+}
+
 static void handle_eviction(struct request *req)
 {
     struct json *in autojson = NULL;
+    bool pending;
 
     if (!body(req, &in))
         return;
+    struct object *old autoobject = newest(req, &pending);
+    if (old && is_disturbed(old) && !req->dry_run)
+        put_target(req, old);
     api_call(req->api, &(struct api_call){
                            .verb = VERB_DELETE,
                            .res = req->res,

@@ -351,10 +351,15 @@ static const struct printer printers[] = {
 };
 /* clang-format on */
 
+static const struct printer other = {"", "", fallback, ARRAY_SIZE(fallback)};
+
+bool printer_is_fallback(const struct printer *p)
+{
+    return p == &other;
+}
+
 const struct printer *printer_find(const char *group, const char *plural)
 {
-    static const struct printer other = {"", "", fallback, ARRAY_SIZE(fallback)};
-
     for (size_t i = 0; i < ARRAY_SIZE(printers); i++)
         if (!strcmp(printers[i].plural, plural) && !strcmp(printers[i].group, group))
             return &printers[i];

@@ -38,6 +38,7 @@ struct printer {
 
 /* The printer of a built-in resource; those without one of their own get Name and Created At. */
 const struct printer *printer_find(const char *group, const char *plural);
+bool printer_is_fallback(const struct printer *p);
 const struct printer *printer_of(const struct resource *res); /* built-in or custom */
 
 /* Durations as kubectl shows ages: "5s", "3m20s", "4h", "2d3h". out has TABLE_AGE bytes. */

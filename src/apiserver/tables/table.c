@@ -11,6 +11,11 @@ const struct printer *printer_of(const struct resource *res)
     return res->built_in ? printer_find(res->group, res->plural) : crd_printer(res);
 }
 
+bool table_is_plain(const struct resource *res)
+{
+    return res->built_in && printer_is_fallback(printer_of(res));
+}
+
 void table_columns(const struct resource *res, struct buf *out)
 {
     const struct printer *p = printer_of(res);
@@ -41,6 +46,20 @@ void table_cells(const struct resource *res, yyjson_val *obj, int64_t now, struc
         yyjson_mut_arr_append(arr, v ? v : yyjson_mut_null(doc));
     }
     json_mut_write(out, arr);
+}
+
+/* A pod that is over says so beside its cells: kubectl greys it. */
+void table_conditions(const struct resource *res, yyjson_val *obj, struct buf *out)
+{
+    const char *phase = json_str_at(obj, "status.phase", "");
+
+    if (*res->group || strcmp(res->plural, "pods"))
+        return;
+    if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
+        buf_printf(out,
+                   ",\"conditions\":[{\"type\":\"Completed\",\"status\":\"True\",\"reason\":"
+                   "\"%s\",\"message\":\"The pod %s.\"}]",
+                   phase, *phase == 'S' ? "has completed successfully" : "failed");
 }
 
 /* k8s.io/apimachinery duration.HumanDuration: two units while the first is small. */

@@ -6,8 +6,10 @@ static struct status *check_version(struct request *req)
     const char *rv = request_param(req, "resourceVersion");
     int64_t n;
 
-    if (!rv || !*rv || (slice_int64(slice_of(rv), &n) && n >= 0))
+    if (!rv || !*rv)
         return NULL;
+    if (slice_int64(slice_of(rv), &n) && n >= 0)
+        return (uint64_t)n > storage_rv(req->api->storage) ? status_version_too_large(req, (uint64_t)n) : NULL;
     return status_plain(&req->arena, 500,
                         arena_printf(&req->arena,
                                      "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "

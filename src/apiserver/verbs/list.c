@@ -27,13 +27,12 @@ static void check_match(struct request *req, const char *rv, const char *match, 
 {
     if (!match || !*match)
         return;
-    if (paged) {
-        field_forbidden(&req->errs, "resourceVersionMatch", "resourceVersionMatch is forbidden for continue");
-        return;
-    }
     if (!rv || !*rv)
         field_forbidden(&req->errs, "resourceVersionMatch",
                         "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    if (paged)
+        field_forbidden(&req->errs, "resourceVersionMatch",
+                        "resourceVersionMatch is forbidden when continue is provided");
     if (strcmp(match, "Exact") != 0 && strcmp(match, "NotOlderThan") != 0)
         field_error_add(&req->errs, FIELD_NOT_SUPPORTED, "resourceVersionMatch",
                         arena_printf(&req->arena,
@@ -45,7 +44,7 @@ static void check_match(struct request *req, const char *rv, const char *match, 
                         "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
 }
 
-static struct status *too_large(struct request *req, uint64_t rv)
+struct status *status_version_too_large(struct request *req, uint64_t rv)
 {
     struct status *st = status_new(&req->arena, ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
                                    (unsigned long long)rv,
@@ -80,9 +79,11 @@ static struct status *read_version(struct list *l)
                           "parsing \"%s\": invalid syntax",
                           text, text);
     if ((uint64_t)rv > storage_rv(req->api->storage))
-        return too_large(req, (uint64_t)rv);
+        return status_version_too_large(req, (uint64_t)rv);
     /* with a limit and no match, an old version is meant exactly */
     exact = match && *match ? strcmp(match, "Exact") == 0 : l->limit > 0 && rv > 0;
+    if (rv == 0)
+        l->limit = 0; /* any version will do: answered from memory, whole */
     if (exact)
         l->at = (uint64_t)rv;
     return NULL;

@@ -52,8 +52,15 @@ static void read_body(struct request *req, yyjson_val *body, struct delete_optio
     }
     o->uid = uid ? arena_strdup(&req->arena, uid) : NULL;
     o->rv = rv ? arena_strdup(&req->arena, rv) : NULL;
-    if (yyjson_arr_size(dry) && strcmp(json_str(yyjson_arr_get(dry, 0), ""), "All") == 0)
-        req->dry_run = true;
+    json_each(dry, one, i, n)
+    {
+        if (strcmp(json_str(one, ""), "All") == 0)
+            req->dry_run = true;
+        else
+            field_error_add(&req->errs, FIELD_NOT_SUPPORTED, "dryRun",
+                            arena_printf(&req->arena, "Unsupported value: [\"%s\"]: supported values: \"All\"",
+                                         json_str(one, "")));
+    }
 }
 
 static struct status *read_query(struct request *req, struct delete_options *o)
@@ -76,6 +83,10 @@ static struct status *read_options(struct request *req, struct delete_options *o
     *o = (struct delete_options){.grace = -1};
     if (st)
         return st;
+    const char *kind = json_get_str(json_root(body), "kind", "");
+    if (*kind && strcmp(kind, "DeleteOptions") != 0)
+        return status_new(&req->arena, ERR_BAD_REQUEST, "no kind \"%s\" is registered for version \"%s\"", kind,
+                          json_get_str(json_root(body), "apiVersion", ""));
     read_body(req, json_root(body), o);
     st = read_query(req, o);
     if (st)
@@ -94,18 +105,21 @@ static struct status *check_preconditions(struct request *req, const struct obje
                                           const struct delete_options *opts)
 {
     char rv[24];
-    const char *why = NULL;
+    const char *what = NULL, *want = NULL, *is = NULL;
 
     snprintf(rv, sizeof rv, "%llu", (unsigned long long)o->rv);
     if (opts->uid && strcmp(opts->uid, o->uid) != 0)
-        why = arena_printf(&req->arena, "Precondition failed: UID in precondition: %s, UID in object meta: %s",
-                           opts->uid, o->uid);
+        what = "UID", want = opts->uid, is = o->uid;
     else if (opts->rv && strcmp(opts->rv, rv) != 0)
-        why = arena_printf(&req->arena,
-                           "Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object "
-                           "meta: %s",
-                           opts->rv, rv);
-    return why ? status_conflict(&req->arena, req->res->group, req->res->plural, name, why) : NULL;
+        what = "ResourceVersion", want = opts->rv, is = rv;
+    if (!what)
+        return NULL;
+    /* here Kubernetes names the kind, not the resource */
+    return status_conflict(&req->arena, req->res->group, req->res->kind, name,
+                           arena_printf(&req->arena,
+                                        "the %s in the precondition (%s) does not match the %s in record (%s). The "
+                                        "object might have been deleted and then recreated",
+                                        what, want, what, is));
 }
 
 static bool is_namespace(const struct resource *res)
@@ -168,15 +182,17 @@ static int64_t grace_of(const struct resource *res, yyjson_val *obj, const struc
     return opts->grace >= 0 ? opts->grace : own;
 }
 
+/* A deletion that begins is a new generation; one that is hastened is not. */
 static void mark(struct request *req, yyjson_mut_val *obj, int64_t grace)
 {
     yyjson_mut_doc *doc = request_doc(req);
     yyjson_mut_val *meta = json_mut_get(obj, "metadata"), *generation = json_mut_get(meta, "generation");
+    bool again = json_mut_get(meta, "deletionTimestamp") != NULL;
 
     put_time(doc, meta, "deletionTimestamp", clock_wall_ns() + grace * SECOND_NS);
     if (!is_namespace(req->res))
         json_put_int(doc, meta, "deletionGracePeriodSeconds", grace);
-    if (generation && yyjson_mut_get_sint(generation) > 0)
+    if (!again && generation && yyjson_mut_get_sint(generation) > 0)
         json_put_int(doc, meta, "generation", yyjson_mut_get_sint(generation) + 1);
     if (is_namespace(req->res))
         json_put_str(doc, json_ensure(doc, obj, "status"), "phase", "Terminating");
@@ -266,8 +282,7 @@ void verb_delete(struct request *req)
         request_later_status(req, status_success(&req->arena, req->res->group, req->res->plural, old->name,
                                                  old->uid));
     } else {
-        bool accepted = !removal.gone && (opts.propagation == PROPAGATE_FOREGROUND ||
-                                          (opts.orphan_set && !opts.orphan));
+        bool accepted = !removal.gone && opts.orphan_set && !opts.orphan;
 
         request_later_object(req, accepted ? 202 : 200, removal.object);
     }

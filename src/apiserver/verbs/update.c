@@ -34,11 +34,9 @@ static struct status *check_version(struct request *req, const struct object *ol
     const char *text = json_mut_str_at(obj, "metadata.resourceVersion", "");
     int64_t rv = 0;
 
-    if (*text && (!slice_int64(slice_of(text), &rv) || rv < 0)) {
-        field_invalid_str(&req->errs, "metadata.resourceVersion", text,
-                          arena_printf(&req->arena, "strconv.ParseUint: parsing \"%s\": invalid syntax", text));
-        return status_invalid(&req->arena, req->res->group, req->res->kind, req->name, &req->errs);
-    }
+    if (*text && (!slice_int64(slice_of(text), &rv) || rv < 0))
+        return status_plain(&req->arena, 500,
+                            arena_printf(&req->arena, "strconv.ParseUint: parsing \"%s\": invalid syntax", text));
     if (rv == 0 && req->verb == VERB_UPDATE && req->res->unconditional_update_refused) {
         field_error_add(&req->errs, FIELD_INVALID, "metadata.resourceVersion",
                         "Invalid value: 0: must be specified for an update");
