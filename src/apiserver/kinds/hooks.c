@@ -72,6 +72,7 @@ static const struct kind_row rows[] = {
      .hooks = {.prepare = service_prepare, .check_name = service_name},
      .fields = FIELDS("spec.clusterIP", "spec.type")},
     {"apiregistration.k8s.io", "apiservices", .defaults = api_service_defaults},
+    {"apps", "controllerrevisions", .rules = revision_rules},
     {"apps", "daemonsets", .rules = daemonset_rules, .update_rules = deployment_update_rules,
      .defaults = daemonset_defaults, .hooks = {.prepare = daemonset_prepare}},
     {"apps", "deployments", .rules = deployment_rules, .update_rules = deployment_update_rules,

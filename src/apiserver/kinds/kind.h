@@ -8,6 +8,7 @@
 #include "apiserver/kinds/rules.h"
 
 /* workloads.c, job.c */
+extern const struct rule revision_rules[];
 extern const struct rule deployment_rules[], replicaset_rules[], statefulset_rules[],
     daemonset_rules[], controller_rules[], pod_template_kind_rules[];
 extern const struct rule deployment_update_rules[], statefulset_update_rules[];

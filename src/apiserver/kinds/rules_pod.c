@@ -79,9 +79,9 @@ static void check_sleep(struct check *c, const struct rule *r, const struct site
     int64_t n = json_int_at(s->v, "seconds", 0);
 
     (void)r;
-    if (s->v && (n < 1 || n > grace))
+    if (s->v && (n < 0 || n > grace))
         field_invalid(c->errs, s->path, json_get(s->v, "seconds"),
-                      "must be greater than 0 and less than terminationGracePeriodSeconds");
+                      "must be non-negative and less than terminationGracePeriodSeconds");
 }
 
 static const struct rule lifecycle_rules[] = {
@@ -463,10 +463,14 @@ static const struct rule container_rules[] = {
     {"volumeMounts[]", check_rules, .rules = mount_rules},
     {"volumeMounts", check_mount_paths},
     {"volumeMounts", check_mount_extras},
+    {"volumeMounts", check_mount_rare},
+    {"resources.claims", check_claims},
     {"resources", check_rules, .rules = resource_rules},
     {"securityContext.runAsUser", check_range, "must be between 0 and 2147483647, inclusive",
      .max = 2147483647},
     {"securityContext", check_security},
+    {"securityContext.seccompProfile.type", check_seccomp_type},
+    {"securityContext.procMount", check_proc_mount},
     {"terminationMessagePolicy", check_enum, "FallbackToLogsOnError|File"},
     {"restartPolicy", check_enum, "Always|Never|OnFailure"},
     {NULL},
@@ -615,6 +619,7 @@ static const struct rule node_term_rules[] = {
     {"matchExpressions[]", check_node_expression},
     {"matchExpressions[].key", check_name, .name = name_qualified},
     {"matchExpressions[].operator", check_enum, "In|NotIn|Exists|DoesNotExist|Gt|Lt"},
+    {"matchFields[].key", check_match_field},
     {NULL},
 };
 static const struct rule preferred_node_rules[] = {
@@ -707,6 +712,17 @@ const struct rule pod_spec_rules[] = {
     {"securityContext.seccompProfile", check_seccomp},
     {"os", check_os},
     {"", check_shared_processes},
+    {"", check_gates},
+    {"", check_host_users},
+    {"", check_windows},
+    {"topologySpreadConstraints", check_spreads},
+    {"dnsConfig.nameservers", check_nameservers},
+    {"dnsConfig.searches[]", check_search},
+    {"hostAliases[].hostnames[]", check_name, .name = name_dns1123_subdomain},
+    {"securityContext.seccompProfile.type", check_seccomp_type},
+    {"securityContext.supplementalGroups[]", check_range,
+     "must be between 0 and 2147483647, inclusive", .max = 2147483647},
+    {"securityContext.sysctls[].name", check_sysctl_name},
     {"volumes[]", check_rules, .rules = volume_rules},
     {"volumes", check_unique, "name"},
     {"containers", check_required},
@@ -743,7 +759,15 @@ const struct rule pod_spec_rules[] = {
     {NULL},
 };
 
+static void check_no_ephemeral_template(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (yyjson_arr_size(s->v))
+        field_forbidden(c->errs, s->path, "ephemeral containers not allowed in pod template");
+}
+
 const struct rule pod_template_rules[] = {
+    {"spec.ephemeralContainers", check_no_ephemeral_template},
     {"metadata.labels", check_labels},
     {"metadata.annotations", check_annotations},
     {"spec", check_rules, .rules = pod_spec_rules},

@@ -11,6 +11,11 @@ extern const struct rule pod_ephemeral_rules[]; /* on updates by pods/ephemeralc
 extern const struct rule pod_status_rules[];
 extern const struct rule pod_template_rules[]; /* at a PodTemplateSpec */
 
+/* rules_pod_rare.c; a place each as its row says. */
+check_fn check_mount_rare, check_claims, check_seccomp_type, check_proc_mount, check_gates,
+    check_host_users, check_windows, check_spreads, check_nameservers, check_search,
+    check_sysctl_name, check_match_field, check_projected_paths;
+
 check_fn check_pod_requests; /* a container's resources: no request above its limit */
 
 /* Shared by rules_pod.c and rules_volume.c. */

@@ -130,6 +130,7 @@ const struct rule volume_rules[] = {
     {"downwardAPI", check_downward},
     {"projected.defaultMode", check_mode},
     {"projected.sources[]", check_rules, .rules = projected_rules},
+    {"projected", check_projected_paths},
     {"persistentVolumeClaim.claimName", check_required},
     {"nfs.server", check_required},
     {"nfs.path", check_required},

@@ -111,10 +111,8 @@ static void agree_ips(struct change *ch, yyjson_mut_val *spec)
     const char *first = yyjson_mut_get_str(yyjson_mut_arr_get_first(ips));
     const char *old_first = json_str_at(ch->old, "spec.clusterIPs.0", "");
 
-    if (!ch->old && !*ip && yyjson_mut_arr_size(ips) && first) {
-        json_put_str(ch->doc, spec, "clusterIP", first);
-        return;
-    }
+    if (!ch->old && !*ip && yyjson_mut_arr_size(ips) && first)
+        return; /* refused: clusterIP leads */
     if (!ch->old && *ip && !yyjson_mut_arr_size(ips)) {
         yyjson_mut_arr_add_strcpy(ch->doc, json_put_arr(ch->doc, spec, "clusterIPs"), ip);
         return;
@@ -491,6 +489,8 @@ const struct rule service_rules[] = {
     {"spec.type", check_enum_needed, "ClusterIP|ExternalName|LoadBalancer|NodePort"},
     {"spec", check_service_type},
     {"spec.externalIPs[]", check_ip},
+    {"spec.externalIPs[]", check_pod_address},
+    {"spec.trafficDistribution", check_enum, "PreferClose|PreferSameNode|PreferSameZone"},
     {"spec.externalTrafficPolicy", check_enum, "Cluster|Local"},
     {"spec.externalTrafficPolicy", check_outer_policy},
     {"spec.internalTrafficPolicy", check_enum, "Cluster|Local"},

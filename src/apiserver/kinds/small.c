@@ -273,6 +273,15 @@ static const char *special_ip(const struct check *c, const char *ip)
     return NULL;
 }
 
+void check_pod_address(struct check *c, const struct rule *r, const struct site *s)
+{
+    const char *why = special_ip(c, json_str(s->v, ""));
+
+    (void)r;
+    if (why)
+        check_add_invalid(c, s, why);
+}
+
 /* Kubernetes looks at the text twice: is it an address, and one that a pod may have? */
 static void check_endpoint_ip(struct check *c, const struct rule *r, const struct site *s)
 {
@@ -301,6 +310,8 @@ static void check_subset(struct check *c, const struct rule *r, const struct sit
 static const struct rule subset_rules[] = {
     {"", check_subset},
     {"addresses[].ip", check_endpoint_ip},
+    {"addresses[].hostname", check_name, .name = name_dns1123_label},
+    {"ports[].name", check_name, .name = name_dns1123_label},
     {"notReadyAddresses[].ip", check_endpoint_ip},
     {"ports[].port", check_port},
     {"ports[].protocol", check_enum_needed, "SCTP|TCP|UDP"},
@@ -320,6 +331,8 @@ static void check_slice_address(struct check *c, const struct rule *r, const str
     if (str_in(type, "IPv4|IPv6") &&
         (!is_ip(json_str(s->v, "")) || !strchr(json_str(s->v, ""), ':') != !strcmp(type, "IPv4")))
         check_add_invalid(c, s, "must be a valid IP address of the slice's type");
+    else if (!strcmp(type, "FQDN") && name_dns1123_subdomain(slice_of(json_str(s->v, ""))))
+        check_add_invalid(c, s, name_dns1123_subdomain(slice_of(json_str(s->v, ""))));
     else if (str_in(type, "IPv4|IPv6") && special_ip(c, json_str(s->v, "")))
         check_add_invalid(c, s, special_ip(c, json_str(s->v, "")));
 }
@@ -335,6 +348,7 @@ const struct rule slice_rules[] = {
     {"endpoints[]", check_rules, .rules = endpoint_rules},
     {"ports[].protocol", check_enum_needed, "SCTP|TCP|UDP"},
     {"ports[].name", check_name, .name = name_dns1123_label},
+    {"ports", check_unique, "name"},
     {NULL},
 };
 const struct rule slice_update_rules[] = {{"addressType", check_immutable}, {NULL}};

@@ -80,8 +80,17 @@ static void check_selector_compiles(struct check *c, const struct rule *r, const
         "spec", check_selector_matches                                                             \
     }
 
+/* A pod with a deadline ends, and what keeps pods running would start the next one for ever. */
+static void check_no_deadline(struct check *c, const struct rule *r, const struct site *s)
+{
+    (void)r;
+    if (s->v)
+        field_forbidden(c->errs, s->path, "activeDeadlineSeconds in ReplicaSet is not Supported");
+}
+
 #define TEMPLATE                                                                                   \
     {"spec.template", check_rules, .rules = pod_template_rules},                                   \
+        {"spec.template.spec.activeDeadlineSeconds", check_no_deadline},                           \
     {                                                                                              \
         "spec.template.spec.restartPolicy", check_always                                           \
     }
@@ -259,12 +268,37 @@ static void check_set_strategy(struct check *c, const struct rule *r, const stru
         check_add_invalid(c, s, "must be 'RollingUpdate' or 'OnDelete'");
 }
 
+static void check_set_rolling(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *rolling = json_get(s->v, "rollingUpdate");
+
+    (void)r;
+    if (rolling && !strcmp(json_get_str(s->v, "type", ""), "OnDelete"))
+        field_invalid(c->errs, check_at(c, s->path, ".rollingUpdate"), rolling,
+                      "only allowed for updateStrategy 'RollingUpdate'");
+}
+
+static void check_revision(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *data = json_get(s->v, "data"), *revision = json_get(s->v, "revision");
+
+    (void)r;
+    if (!data || yyjson_is_null(data))
+        field_required(c->errs, "data", "data is mandatory");
+    if (yyjson_get_sint(revision) < 0)
+        field_invalid(c->errs, "revision", revision, "must be greater than or equal to 0");
+}
+const struct rule revision_rules[] = {{"", check_revision}, {NULL}};
+
 const struct rule statefulset_rules[] = {
     SELECTOR("statefulset"),
     TEMPLATE,
     {"spec.replicas", check_min},
     {"spec.podManagementPolicy", check_set_policy},
     {"spec.updateStrategy", check_set_strategy},
+    {"spec.updateStrategy", check_set_rolling},
+    {"spec.persistentVolumeClaimRetentionPolicy.whenDeleted", check_enum, "Retain|Delete"},
+    {"spec.persistentVolumeClaimRetentionPolicy.whenScaled", check_enum, "Retain|Delete"},
     {"spec.updateStrategy.rollingUpdate.partition", check_min},
     {"spec.minReadySeconds", check_min},
     {"spec.revisionHistoryLimit", check_min},
@@ -306,12 +340,36 @@ const struct kind_defaults statefulset_defaults[] = {
 
 /* ---- daemon sets ---- */
 
+static void check_daemon_rolling(struct check *c, const struct rule *r, const struct site *s)
+{
+    yyjson_val *surge = json_get(s->v, "maxSurge"), *gone = json_get(s->v, "maxUnavailable");
+    bool no_surge = !surge || is_zero(surge), none_gone = !gone || is_zero(gone);
+
+    (void)r;
+    if (!no_surge && !none_gone)
+        field_invalid(c->errs, check_at(c, s->path, ".maxSurge"), surge,
+                      "may not be set when maxUnavailable is non-zero");
+    if (no_surge && none_gone && s->v)
+        field_required(c->errs, check_at(c, s->path, ".maxUnavailable"),
+                       "cannot be 0 when maxSurge is 0");
+}
+
+static void check_daemon_strategy(struct check *c, const struct rule *r, const struct site *s)
+{
+    static const char *const types[] = {"OnDelete", "RollingUpdate"};
+
+    (void)r;
+    if (s->v && !str_in(json_get_str(s->v, "type", ""), "RollingUpdate|OnDelete"))
+        field_not_supported(c->errs, s->path, s->v, types, ARRAY_SIZE(types));
+}
+
 const struct rule daemonset_rules[] = {
     SELECTOR("daemonset"),
     TEMPLATE,
-    {"spec.updateStrategy.type", check_enum, "RollingUpdate|OnDelete"},
+    {"spec.updateStrategy", check_daemon_strategy},
     {"spec.updateStrategy.rollingUpdate.maxUnavailable", check_percent_or_int},
     {"spec.updateStrategy.rollingUpdate.maxSurge", check_percent_or_int},
+    {"spec.updateStrategy.rollingUpdate", check_daemon_rolling},
     {"spec.minReadySeconds", check_min},
     {"spec.revisionHistoryLimit", check_min},
     {NULL},
