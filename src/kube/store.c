@@ -3,19 +3,16 @@
 #include "base/map.h"
 #include "kube/pack.h"
 
-/* Objects with one value of an index. */
-struct bucket {
-    char *key;
-    VEC(struct entry *) of;
-};
+#define INDEXES (STORE_LABEL_INDEXES + 1) /* the last one by owner */
 
-enum { INDEX_OWNER = STORE_LABEL_INDEXES, INDEXES };
-
+/* An object at rest. Who shares a value of index k with it follows by next[k]. */
 struct entry {
-    struct json *doc;
-    uint64_t rv;
-    uint32_t seen; /* the last list that had it */
-    struct bucket *in[INDEXES];
+    struct packed *packed;
+    struct json *open; /* while somebody may look at it: until the next change */
+    uint64_t rv, uid;  /* the UID's hash */
+    uint32_t seen;     /* the last list that had it */
+    uint32_t in;       /* bit k: it is in index k */
+    struct entry *next[];
 };
 
 /* A UID that is gone. rv 0: we deleted it and do not know its last version. */
@@ -31,7 +28,9 @@ struct tomb {
 struct store {
     struct store_opts opts;
     struct map by_name; /* "ns/name" → struct entry */
-    struct map index[INDEXES];
+    size_t n_index;
+    struct map index[INDEXES];     /* value → the first entry that has it */
+    VEC(struct entry *) opened;    /* those with a document open */
     struct map tombs; /* UID → struct tomb */
     char *recent[RECENT];
     size_t recent_at;
@@ -47,29 +46,41 @@ struct store *store_new(const struct store_opts *opts)
     struct store *s = xnew(struct store);
 
     s->opts = *opts;
+    while (s->n_index < STORE_LABEL_INDEXES && opts->labels[s->n_index])
+        s->n_index++;
+    s->n_index += opts->by_owner;
     return s;
 }
 
-static void bucket_free(struct bucket *b)
+static struct json *entry_doc(struct store *s, struct entry *e)
 {
-    vec_done(&b->of);
-    free(b->key);
-    free(b);
+    if (!e->open) {
+        e->open = packed_open(e->packed);
+        vec_push(&s->opened, e);
+    }
+    return e->open;
+}
+
+void store_rest(struct store *s)
+{
+    for (size_t i = 0; i < s->opened.n; i++) {
+        json_unref(s->opened.v[i]->open);
+        s->opened.v[i]->open = NULL;
+    }
+    vec_done(&s->opened);
 }
 
 void store_free(struct store *s)
 {
     if (!s)
         return;
+    store_rest(s);
     for (struct map_item *i = map_next(&s->by_name, NULL); i; i = map_next(&s->by_name, i)) {
-        json_unref(((struct entry *)i->value)->doc);
+        packed_free(((struct entry *)i->value)->packed);
         free(i->value);
     }
-    for (size_t k = 0; k < INDEXES; k++) {
-        for (struct map_item *i = map_next(&s->index[k], NULL); i; i = map_next(&s->index[k], i))
-            bucket_free(i->value);
+    for (size_t k = 0; k < s->n_index; k++)
         map_done(&s->index[k]);
-    }
     for (struct map_item *i = map_next(&s->tombs, NULL); i; i = map_next(&s->tombs, i))
         free(i->value);
     for (size_t i = 0; i < RECENT; i++)
@@ -83,7 +94,14 @@ void store_free(struct store *s)
 
 static void object_key(struct buf *b, const char *ns, const char *name)
 {
-    buf_printf(b, "%s/%s", ns ? ns : "", name);
+    buf_adds(b, ns ? ns : "");
+    buf_addc(b, '/');
+    buf_adds(b, name);
+}
+
+static bool is_owner_index(const struct store *s, size_t k)
+{
+    return s->opts.by_owner && k + 1 == s->n_index;
 }
 
 /* The key of obj in index k, or false if it is in none. */
@@ -92,53 +110,52 @@ static bool index_key(const struct store *s, yyjson_val *obj, size_t k, struct b
     const char *value;
 
     buf_reset(b);
-    if (k == INDEX_OWNER) {
-        value = s->opts.by_owner ? json_get_str(meta_controller(obj), "uid", NULL) : NULL;
+    if (is_owner_index(s, k)) {
+        value = json_get_str(meta_controller(obj), "uid", NULL);
         buf_adds(b, value ? value : "");
     } else {
-        value = s->opts.labels[k] ? meta_label(obj, s->opts.labels[k]) : NULL;
-        buf_printf(b, "%s/%s", meta_namespace(obj), value ? value : "");
+        value = meta_label(obj, s->opts.labels[k]);
+        object_key(b, meta_namespace(obj), value ? value : "");
     }
     return value != NULL;
 }
 
-static void index_remove(struct store *s, struct entry *e, size_t k)
+static void index_remove(struct store *s, struct entry *e, size_t k, const char *key)
 {
-    struct bucket *b = e->in[k];
+    struct entry *first = map_get(&s->index[k], key), *before = first;
 
-    if (!b)
-        return;
-    for (size_t i = 0; i < b->of.n; i++)
-        if (b->of.v[i] == e) {
-            b->of.v[i] = b->of.v[--b->of.n];
-            break;
-        }
-    if (b->of.n == 0) {
-        map_remove(&s->index[k], b->key);
-        bucket_free(b);
-    }
-    e->in[k] = NULL;
+    if (first == e && !e->next[k])
+        map_remove(&s->index[k], key);
+    else if (first == e)
+        map_put(&s->index[k], key, e->next[k]);
+    else
+        while (before->next[k] != e)
+            before = before->next[k];
+    if (before != e)
+        before->next[k] = e->next[k];
+    e->in &= ~(1u << k);
 }
 
-static void index_update(struct store *s, struct entry *e)
+static void index_add(struct store *s, struct entry *e, size_t k, const char *key)
 {
-    struct buf key cleanup(buf_done) = BUF_INIT;
+    e->next[k] = map_put(&s->index[k], key, e);
+    e->in |= 1u << k;
+}
 
-    for (size_t k = 0; k < INDEXES; k++) {
-        bool has = index_key(s, json_root(e->doc), k, &key);
-        if (has && e->in[k] && strcmp(e->in[k]->key, buf_str(&key)) == 0)
+/* From where the document `was` put it to where `now` does; either may be NULL. */
+static void index_move(struct store *s, struct entry *e, yyjson_val *was, yyjson_val *now)
+{
+    struct buf old cleanup(buf_done) = BUF_INIT, key cleanup(buf_done) = BUF_INIT;
+
+    for (size_t k = 0; k < s->n_index; k++) {
+        bool had = was && e->in >> k & 1 && index_key(s, was, k, &old);
+        bool has = now && index_key(s, now, k, &key);
+        if (had && has && strcmp(buf_str(&old), buf_str(&key)) == 0)
             continue;
-        index_remove(s, e, k);
-        if (!has)
-            continue;
-        struct bucket *b = map_get(&s->index[k], buf_str(&key));
-        if (!b) {
-            b = xnew(struct bucket);
-            b->key = xstrdup(buf_str(&key));
-            map_put(&s->index[k], b->key, b);
-        }
-        vec_push(&b->of, e);
-        e->in[k] = b;
+        if (had)
+            index_remove(s, e, k, buf_str(&old));
+        if (has)
+            index_add(s, e, k, buf_str(&key));
     }
 }
 
@@ -201,7 +218,7 @@ static void changed(struct store *s, struct json *was, struct json *now)
         s->opts.on_change(s->opts.ctx, was, now);
 }
 
-static struct json *trimmed(struct store *s, yyjson_val *obj)
+static struct packed *trimmed(struct store *s, yyjson_val *obj)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
     yyjson_mut_val *v = json_thaw(doc, obj);
@@ -209,40 +226,65 @@ static struct json *trimmed(struct store *s, yyjson_val *obj)
     json_remove(json_mut_get(v, "metadata"), "managedFields");
     if (s->opts.trim)
         s->opts.trim(doc, v);
-    return json_pack(v);
+    return packed_new(v);
 }
 
 static void entry_remove(struct store *s, const char *key, struct entry *e)
 {
-    struct json *was = e->doc;
+    autojson struct json *was = packed_open(e->packed);
 
-    for (size_t k = 0; k < INDEXES; k++)
-        index_remove(s, e, k);
+    store_rest(s);
+    index_move(s, e, json_root(was), NULL);
     map_remove(&s->by_name, key);
+    packed_free(e->packed);
     free(e);
     changed(s, was, NULL);
-    json_unref(was);
+}
+
+/* Names one object among all that ever were; two with the same hash would have to meet under one
+ * name to be mistaken for each other. */
+static uint64_t uid_hash(const char *uid)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+
+    for (; *uid; uid++)
+        h = (h ^ (unsigned char)*uid) * UINT64_C(1099511628211);
+    return h;
+}
+
+static struct entry *entry_new(struct store *s, const char *key)
+{
+    struct entry *e = xcalloc(1, sizeof *e + s->n_index * sizeof *e->next);
+
+    map_put(&s->by_name, key, e);
+    return e;
 }
 
 static void entry_put(struct store *s, const char *key, struct entry *e, yyjson_val *obj,
                       uint64_t rv)
 {
-    struct json *was = e ? e->doc : NULL;
+    autojson struct json *was = e ? packed_open(e->packed) : NULL;
 
-    if (!e) {
-        e = xnew(struct entry);
-        map_put(&s->by_name, key, e);
-    }
-    e->doc = trimmed(s, obj);
+    store_rest(s);
+    if (!e)
+        e = entry_new(s, key);
+    packed_free(e->packed);
+    e->packed = trimmed(s, obj);
     e->rv = rv;
-    index_update(s, e);
-    changed(s, was, e->doc);
-    json_unref(was);
+    e->uid = uid_hash(meta_uid(obj));
+    autojson struct json *now = packed_open(e->packed);
+    index_move(s, e, json_root(was), json_root(now));
+    changed(s, was, now);
 }
 
-static const char *entry_uid(const struct entry *e)
+static bool is_of(const struct entry *e, const char *uid)
 {
-    return e ? meta_uid(json_root(e->doc)) : "";
+    return e && e->uid == uid_hash(uid);
+}
+
+static struct tomb *bury_entry(struct store *s, struct entry *e, uint64_t rv)
+{
+    return bury(s, meta_uid(json_root(entry_doc(s, e))), rv);
 }
 
 /* Takes note of an object that the selector does not let through (any more). */
@@ -250,7 +292,7 @@ static bool refuse(struct store *s, const char *key, const char *uid, uint64_t r
 {
     struct entry *e = map_get(&s->by_name, key);
 
-    if (!e || strcmp(entry_uid(e), uid) != 0 || e->rv > rv)
+    if (!is_of(e, uid) || e->rv > rv)
         return false;
     bury(s, uid, rv);
     entry_remove(s, key, e);
@@ -267,7 +309,7 @@ static bool apply(struct store *s, yyjson_val *obj, enum source src)
     if (s->opts.keep && !s->opts.keep(obj))
         return refuse(s, buf_str(&key), uid, rv);
     struct entry *e = map_get(&s->by_name, buf_str(&key));
-    bool same = e && strcmp(entry_uid(e), uid) == 0;
+    bool same = is_of(e, uid);
     if (same && src == BY_LIST)
         e->seen = s->list;
     if (is_dead(s, uid, rv, src) || (e && rv <= e->rv))
@@ -275,9 +317,9 @@ static bool apply(struct store *s, yyjson_val *obj, enum source src)
     if (!e && src == BY_ANSWER && s->synced && rv <= s->floor)
         return false;
     if (e && !same) { /* the name has a new owner: the old one died unseen */
-        struct tomb *t = bury(s, entry_uid(e), rv - 1);
+        struct tomb *t = bury_entry(s, e, rv - 1);
         if (src != BY_ANSWER)
-            tomb_pass(s, entry_uid(e), t);
+            tomb_pass(s, meta_uid(json_root(entry_doc(s, e))), t);
         entry_remove(s, buf_str(&key), e);
         e = NULL;
     }
@@ -308,8 +350,8 @@ bool store_watched_deleted(struct store *s, yyjson_val *obj)
 
     object_key(&key, meta_namespace(obj), meta_name(obj));
     struct entry *e = map_get(&s->by_name, buf_str(&key));
-    bool gone = e && strcmp(entry_uid(e), uid) == 0 && e->rv <= rv;
-    bool newer = e && !gone && strcmp(entry_uid(e), uid) == 0;
+    bool gone = is_of(e, uid) && e->rv <= rv;
+    bool newer = is_of(e, uid) && !gone;
     if (!newer)
         tomb_pass(s, uid, bury(s, uid, rv));
     if (gone)
@@ -337,9 +379,9 @@ bool store_answered_deleted(struct store *s, const char *ns, const char *name, y
     object_key(&key, ns, name);
     struct entry *e = map_get(&s->by_name, buf_str(&key));
     const char *uid = json_str_at(answer, "details.uid", meta_uid(answer));
-    if (!e || (*uid && strcmp(entry_uid(e), uid) != 0))
+    if (!e || (*uid && !is_of(e, uid)))
         return false;
-    bury(s, entry_uid(e), 0);
+    bury_entry(s, e, 0);
     entry_remove(s, buf_str(&key), e);
     return true;
 }
@@ -374,7 +416,7 @@ static void sweep(struct store *s, uint64_t rv)
         struct entry *e = i->value;
         if (e->seen == s->list || e->rv > rv)
             continue;
-        tomb_pass(s, entry_uid(e), bury(s, entry_uid(e), rv));
+        tomb_pass(s, meta_uid(json_root(entry_doc(s, e))), bury_entry(s, e, rv));
         autofree char *key = xstrdup(i->key);
         entry_remove(s, key, e);
     }
@@ -417,13 +459,13 @@ size_t store_tombstones(const struct store *s)
     return s->tombs.n;
 }
 
-struct json *store_get(const struct store *s, const char *ns, const char *name)
+struct json *store_get(struct store *s, const char *ns, const char *name)
 {
     struct buf key cleanup(buf_done) = BUF_INIT;
 
     object_key(&key, ns, name);
     struct entry *e = map_get(&s->by_name, buf_str(&key));
-    return e ? e->doc : NULL;
+    return e ? entry_doc(s, e) : NULL;
 }
 
 static int by_key(const void *a, const void *b)
@@ -442,22 +484,27 @@ static struct json **sorted(struct json **docs, size_t n, size_t *ret_n)
     return docs;
 }
 
-static struct json **bucket_docs(const struct bucket *b, struct arena *a, size_t *ret_n)
+static struct json **index_docs(struct store *s, size_t k, const char *key, struct arena *a,
+                                size_t *ret_n)
 {
-    size_t n = b ? b->of.n : 0;
-    struct json **docs = arena_array(a, struct json *, n + 1);
+    struct entry *first = map_get(&s->index[k], key);
+    size_t n = 0;
 
-    for (size_t i = 0; i < n; i++)
-        docs[i] = b->of.v[i]->doc;
+    for (struct entry *e = first; e; e = e->next[k])
+        n++;
+    struct json **docs = arena_array(a, struct json *, n + 1);
+    n = 0;
+    for (struct entry *e = first; e; e = e->next[k])
+        docs[n++] = entry_doc(s, e);
     return sorted(docs, n, ret_n);
 }
 
-static const struct map *index_of_label(const struct store *s, const char *label)
+static size_t index_of_label(const struct store *s, const char *label)
 {
-    for (size_t k = 0; label && k < STORE_LABEL_INDEXES; k++)
-        if (s->opts.labels[k] && strcmp(s->opts.labels[k], label) == 0)
-            return &s->index[k];
-    return NULL;
+    for (size_t k = 0; label && k < STORE_LABEL_INDEXES && s->opts.labels[k]; k++)
+        if (strcmp(s->opts.labels[k], label) == 0)
+            return k;
+    return INDEXES;
 }
 
 static bool matches(yyjson_val *obj, const char *ns, const char *label, const char *value)
@@ -468,39 +515,46 @@ static bool matches(yyjson_val *obj, const char *ns, const char *label, const ch
     return !label || (have && strcmp(have, value) == 0);
 }
 
-static struct json **scan(const struct store *s, struct arena *a, const char *ns, const char *label,
+/* Documents that do not match are closed again at once, or all of a large store would be open. */
+static struct json **scan(struct store *s, struct arena *a, const char *ns, const char *label,
                           const char *value, size_t *ret_n)
 {
     struct json **docs = arena_array(a, struct json *, s->by_name.n + 1);
     size_t n = 0;
 
     for (struct map_item *i = map_next(&s->by_name, NULL); i; i = map_next(&s->by_name, i)) {
-        struct json *doc = ((struct entry *)i->value)->doc;
-        if (matches(json_root(doc), ns, label, value))
-            docs[n++] = doc;
+        struct entry *e = i->value;
+        autojson struct json *doc = e->open ? json_ref(e->open) : packed_open(e->packed);
+        if (!matches(json_root(doc), ns, label, value))
+            continue;
+        if (!e->open) {
+            e->open = json_ref(doc);
+            vec_push(&s->opened, e);
+        }
+        docs[n++] = doc;
     }
     return sorted(docs, n, ret_n);
 }
 
-struct json **store_list(const struct store *s, struct arena *a, const char *ns, const char *label,
+struct json **store_list(struct store *s, struct arena *a, const char *ns, const char *label,
                          const char *value, size_t *ret_n)
 {
     struct buf key cleanup(buf_done) = BUF_INIT;
-    const struct map *index = ns ? index_of_label(s, label) : NULL;
+    size_t k = ns ? index_of_label(s, label) : INDEXES;
 
-    if (!index)
+    if (k == INDEXES)
         return scan(s, a, ns, label, value, ret_n);
     object_key(&key, ns, value);
-    return bucket_docs(map_get(index, buf_str(&key)), a, ret_n);
+    return index_docs(s, k, buf_str(&key), a, ret_n);
 }
 
-struct json **store_by_owner(const struct store *s, struct arena *a, const char *uid, size_t *ret_n)
+struct json **store_by_owner(struct store *s, struct arena *a, const char *uid, size_t *ret_n)
 {
-    return bucket_docs(map_get(&s->index[INDEX_OWNER], uid), a, ret_n);
+    return index_docs(s, s->n_index - 1, uid, a, ret_n);
 }
 
-void store_each(const struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx)
+void store_each(struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx)
 {
     for (struct map_item *i = map_next(&s->by_name, NULL); i; i = map_next(&s->by_name, i))
-        fn(ctx, ((struct entry *)i->value)->doc);
+        fn(ctx, entry_doc(s, i->value));
 }

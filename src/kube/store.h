@@ -15,7 +15,8 @@
  *   - A partial page never deletes: a list that is aborted has only added news.
  *
  * Objects are held trimmed to what the kind's reader needs (`trim`). Trimmed kinds are never PUT
- * from here. Objects given out are immutable; json_ref() keeps one longer than the next change.
+ * from here. They rest packed (pack.h); reading one opens it. Objects given out are immutable and
+ * stay open until the store changes or store_rest(); json_ref() keeps one longer.
  */
 #ifndef MANTA_KUBE_STORE_H
 #define MANTA_KUBE_STORE_H
@@ -69,17 +70,19 @@ bool store_synced(const struct store *s);    /* a list was completed at least on
 uint64_t store_floor(const struct store *s); /* see above */
 size_t store_count(const struct store *s);
 
-struct json *store_get(const struct store *s, const char *ns, const char *name); /* borrowed */
+struct json *store_get(struct store *s, const char *ns, const char *name); /* borrowed */
 
 /* Arrays in order of namespace and name, in the arena; items borrowed. ns NULL: all. label NULL:
  * any. */
-struct json **store_list(const struct store *s, struct arena *a, const char *ns, const char *label,
+struct json **store_list(struct store *s, struct arena *a, const char *ns, const char *label,
                          const char *value, size_t *ret_n);
-struct json **store_by_owner(const struct store *s, struct arena *a, const char *uid,
+struct json **store_by_owner(struct store *s, struct arena *a, const char *uid,
                              size_t *ret_n);
 
 /* Visits all, in no order; fn must not change the store. */
-void store_each(const struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx);
+void store_each(struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx);
+
+void store_rest(struct store *s); /* closes what was given out: no more of it is looked at */
 
 size_t store_tombstones(const struct store *s); /* for tests */
 

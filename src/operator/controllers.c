@@ -104,8 +104,11 @@ static bool is_on(const struct actor *a, const struct controller_row *row)
     return row->gate < 0 || ray_feature(a->options, (enum ray_feature)row->gate);
 }
 
-static void on_quiet(unused uv_timer_t *t)
+static void on_quiet(uv_timer_t *t)
 {
+    struct controllers *all = t->data;
+
+    observe_rest(all->a->observe);
     malloc_trim(0);
 }
 
@@ -226,6 +229,7 @@ struct controllers *controllers_new(struct actor *a)
     all->a = a;
     all->quiet = xnew(uv_timer_t);
     uv_timer_init(a->loop, all->quiet);
+    all->quiet->data = all;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct controller *c = &all->list[all->n];
         if (!is_on(a, &rows[i]))

@@ -10,7 +10,7 @@ struct watched {
     const char *label_selector;
     bool (*keep)(yyjson_val *object);
     void (*trim)(yyjson_mut_doc *doc, yyjson_mut_val *v);
-    const char *index; /* a label to look up by */
+    const char *second; /* a label to look up by, beside ray.io/cluster */
     bool cluster_scoped;
 };
 
@@ -30,12 +30,12 @@ static bool is_our_job(yyjson_val *job)
 }
 
 static const struct watched watched[KIND_COUNT] = {
-    [KIND_POD] = {"ray.io/node-type in (head,redis-cleanup,worker)", is_ray_pod, trim_pod,
-                  "ray.io/cluster", false},
+    [KIND_POD] = {"ray.io/node-type in (head,redis-cleanup,worker)", is_ray_pod, trim_pod, NULL,
+                  false},
     [KIND_JOB] = {"app.kubernetes.io/created-by=kuberay-operator", is_our_job, trim_managed, NULL,
                   false},
     [KIND_SECRET] = {NULL, NULL, trim_secret, NULL, false},
-    [KIND_SERVICE] = {NULL, NULL, trim_managed, "ray.io/cluster", false},
+    [KIND_SERVICE] = {NULL, NULL, trim_managed, "ray.io/headless-worker-svc", false},
     [KIND_INGRESSCLASS] = {NULL, NULL, NULL, NULL, true},
 };
 
@@ -101,7 +101,7 @@ static void start(struct source *s)
 
     s->store = store_new(&(struct store_opts){.trim = w->trim ? w->trim : trim_managed,
                                               .keep = w->keep,
-                                              .labels = {w->index},
+                                              .labels = {"ray.io/cluster", w->second},
                                               .on_change = on_store_change,
                                               .ctx = s});
     s->watch =
@@ -137,6 +137,13 @@ void observe_free(struct observe *o)
         free(o->sources[k]);
     }
     free(o);
+}
+
+void observe_rest(struct observe *o)
+{
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        for (size_t i = 0; o->sources[k] && i < o->n; i++)
+            store_rest(o->sources[k][i].store);
 }
 
 bool observe_filled(const struct observe *o, enum ray_kind kind)
