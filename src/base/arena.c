@@ -62,15 +62,20 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    char text[256]; /* most are shorter: printed once */
     va_list ap, again;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (n < 0)
+        *text = '\0';
     char *p = arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
-    if (n > 0)
+    if (n >= (int)sizeof text)
         vsnprintf(p, (size_t)n + 1, fmt, again);
+    else
+        memcpy(p, text, n < 0 ? 1 : (size_t)n + 1);
     va_end(again);
     return p;
 }

@@ -53,7 +53,23 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addc(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    if (!buf_reserve(b, 1))
+        return;
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
+}
+
+void buf_add_int(struct buf *b, int64_t n)
+{
+    char text[20], *at = text + sizeof text;
+    uint64_t rest = n < 0 ? -(uint64_t)n : (uint64_t)n;
+
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (n < 0)
+        *--at = '-';
+    buf_add(b, at, (size_t)(text + sizeof text - at));
 }
 
 void buf_add_utf8(struct buf *b, struct slice s)
@@ -76,11 +92,15 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
     va_list again;
 
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n >= 0 && buf_reserve(b, (size_t)n)) {
+    size_t room = buf_reserve(b, 0) ? b->cap - b->len : 0; /* nearly always enough: printed once */
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
+    bool fits = n >= 0 && buf_reserve(b, (size_t)n);
+    if (fits && (size_t)n >= room)
         vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+    if (fits)
         b->len += (size_t)n;
-    }
+    else if (room)
+        b->data[b->len] = '\0'; /* what was printed in part goes */
     va_end(again);
 }
 

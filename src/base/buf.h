@@ -28,6 +28,7 @@ bool buf_reserve(struct buf *b, size_t n); /* room for n more bytes, or over is 
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
+void buf_add_int(struct buf *b, int64_t n); /* in decimal */
 void buf_add_utf8(struct buf *b, struct slice s); /* each byte that is no UTF-8 as U+FFFD, as Go has it */
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);

@@ -123,15 +123,18 @@ static void json_rune(struct buf *b, struct slice s, size_t len, uint32_t c)
 
 static void json_ascii(struct buf *b, char c, bool html)
 {
-    static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
+    static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\", hex[] = "0123456789abcdef";
     const char *special = c ? strchr(from, c) : NULL;
 
-    if (special)
-        buf_printf(b, "\\%c", to[special - from]);
-    else if (c < 0x20 || (html && (c == '<' || c == '>' || c == '&')))
-        buf_printf(b, "\\u%04x", (unsigned)c);
-    else
+    if (special) {
+        buf_addc(b, '\\');
+        buf_addc(b, to[special - from]);
+    } else if (c < 0x20 || (html && (c == '<' || c == '>' || c == '&'))) {
+        buf_adds(b, c < 0x10 ? "\\u000" : c < 0x20 ? "\\u001" : c < 0x30 ? "\\u002" : "\\u003");
+        buf_addc(b, hex[c & 15]);
+    } else {
         buf_addc(b, c);
+    }
 }
 
 /* How many bytes from the start of s are written as they are. */

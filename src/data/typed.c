@@ -86,11 +86,11 @@ static bool omitted(const struct field *f, yyjson_val *v)
 static void write_int(struct writer *w, yyjson_val *v)
 {
     if (yyjson_is_real(v))
-        buf_printf(w->out, "%lld", (long long)yyjson_get_real(v));
-    else if (yyjson_is_uint(v))
+        buf_add_int(w->out, (int64_t)yyjson_get_real(v));
+    else if (yyjson_is_uint(v) && yyjson_get_uint(v) > INT64_MAX)
         buf_printf(w->out, "%llu", (unsigned long long)yyjson_get_uint(v));
     else
-        buf_printf(w->out, "%lld", (long long)yyjson_get_sint(v));
+        buf_add_int(w->out, yyjson_get_sint(v));
 }
 
 static void write_float(struct writer *w, double d, bool single)
@@ -284,7 +284,7 @@ static void write_struct(struct writer *w, const struct type *t, yyjson_val *v,
                          const struct typed_at *at)
 {
     yyjson_val *values[TYPE_MAX_FIELDS] = {0};
-    const char *before = "";
+    const char *before = "\"";
 
     json_each_member(v, key, val) {
         const struct field *f = type_field(t, yyjson_get_str(key), yyjson_get_len(key));
@@ -300,9 +300,11 @@ static void write_struct(struct writer *w, const struct type *t, yyjson_val *v,
 
         if (omitted(f, value))
             continue;
-        buf_printf(w->out, "%s\"%s\":", before, field_name(f));
+        buf_adds(w->out, before);
+        buf_add_slice(w->out, here.name);
+        buf_adds(w->out, "\":");
         write_accepted(w, f, value, &here);
-        before = ",";
+        before = ",\"";
     }
     buf_addc(w->out, '}');
 }

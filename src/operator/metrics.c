@@ -111,7 +111,9 @@ static struct series *find(enum metric m, va_list ap)
     struct series *s;
 
     for (size_t i = 0; families[m].labels[i]; i++) {
-        buf_printf(&key, "%s%s=\"", i ? "," : "", families[m].labels[i]);
+        buf_adds(&key, i ? "," : "");
+        buf_adds(&key, families[m].labels[i]);
+        buf_adds(&key, "=\"");
         add_label_value(&key, va_arg(ap, const char *));
         buf_addc(&key, '"');
     }
