@@ -216,10 +216,6 @@ static void on_pull(struct conn *c, struct buf *out, size_t max)
     }
 }
 
-static void ignore(unused struct conn *c)
-{
-}
-
 static void on_timeout(struct conn *c)
 {
     if (!of(c)->call)
@@ -243,11 +239,9 @@ static void on_free(struct conn *c)
 }
 
 static const struct conn_ops ops = {
-    .opened = ignore,
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,
-    .flushed = ignore,
     .timeout = on_timeout,
     .dead = on_dead,
     .free = on_free,

@@ -2,6 +2,7 @@
 #include "net/client_private.h"
 
 #include "base/mem.h"
+#include "net/h2.h"
 
 #include <stdio.h>
 
@@ -223,19 +224,7 @@ static void on_eof(struct conn *c)
 
 static void on_pull(struct conn *c, struct buf *out, size_t max)
 {
-    struct cconn *cc = of(c);
-    const uint8_t *p;
-
-    while (out->len < max) {
-        ssize_t n = nghttp2_session_mem_send(cc->h2, &p);
-        if (cc->dead || n == 0)
-            return;
-        if (n < 0) {
-            conn_kill(c, nghttp2_strerror((int)n));
-            return;
-        }
-        buf_add(out, p, (size_t)n);
-    }
+    h2_pull(of(c)->h2, c, out, max);
 }
 
 static void on_flushed(struct conn *c)
@@ -303,12 +292,7 @@ static void on_free(struct conn *c)
     cconn_free(of(c));
 }
 
-static void ignore(unused struct conn *c)
-{
-}
-
 static const struct conn_ops ops = {
-    .opened = ignore,
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,

@@ -287,7 +287,8 @@ static bool write_pending(struct conn *c)
 
 static void flush_done(struct conn *c)
 {
-    c->ops->flushed(c);
+    if (c->ops->flushed)
+        c->ops->flushed(c);
     if (c->state == CONN_OPEN && c->finish)
         begin_linger(c);
 }
@@ -346,7 +347,8 @@ static void opened(struct conn *c)
 {
     c->state = CONN_OPEN;
     c->last_read = uv_now(c->hub->loop);
-    c->ops->opened(c);
+    if (c->ops->opened)
+        c->ops->opened(c);
     if (c->state != CONN_OPEN)
         return;
     conn_dirty(c);
@@ -424,7 +426,7 @@ static void on_timer(struct timer *t)
 
     if (c->state == CONN_LINGER)
         conn_kill(c, "");
-    else
+    else if (c->ops->timeout)
         c->ops->timeout(c);
 }
 

@@ -21,6 +21,7 @@
 
 struct conn;
 
+/* NULL where there is nothing to do: opened, flushed, timeout, free. */
 struct conn_ops {
     void (*opened)(struct conn *c); /* connected, and TLS done where it was asked for */
     void (*data)(struct conn *c, struct slice bytes);
@@ -30,7 +31,7 @@ struct conn_ops {
     void (*flushed)(struct conn *c); /* all that was pulled was given to the kernel */
     void (*timeout)(struct conn *c); /* c->timer is due */
     void (*dead)(struct conn *c, const char *why);
-    void (*free)(struct conn *c); /* frees the owner; may be NULL */
+    void (*free)(struct conn *c); /* frees the owner */
 };
 
 enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER, CONN_DEAD };

@@ -141,10 +141,6 @@ static void on_eof(struct conn *c)
     conn_kill(c, "connection closed");
 }
 
-static void on_flushed(unused struct conn *c)
-{
-}
-
 static void on_dead(struct conn *c, const char *why)
 {
     struct dial *d = c->owner;
@@ -164,8 +160,6 @@ static const struct conn_ops ops = {
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,
-    .flushed = on_flushed,
-    .timeout = on_flushed,
     .dead = on_dead,
 };
 

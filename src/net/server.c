@@ -78,10 +78,6 @@ static void on_pull(unused struct conn *c, unused struct buf *out, unused size_t
 {
 }
 
-static void on_flushed(unused struct conn *c)
-{
-}
-
 static void on_timeout(struct conn *c)
 {
     conn_kill(c, "timeout");
@@ -106,7 +102,6 @@ static const struct conn_ops new_ops = {
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,
-    .flushed = on_flushed,
     .timeout = on_timeout,
     .dead = on_dead,
     .free = on_free,

@@ -394,12 +394,7 @@ static void on_free(struct conn *c)
     sconn_free(of(c));
 }
 
-static void on_opened(unused struct conn *c)
-{
-}
-
 static const struct conn_ops ops = {
-    .opened = on_opened,
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,

@@ -2,6 +2,7 @@
 #include "net/server_private.h"
 
 #include "base/mem.h"
+#include "net/h2.h"
 
 #include <stdio.h>
 
@@ -247,19 +248,7 @@ static void on_eof(struct conn *c)
 
 static void on_pull(struct conn *c, struct buf *out, size_t max)
 {
-    struct sconn *sc = of(c);
-    const uint8_t *p;
-
-    while (out->len < max) {
-        ssize_t n = nghttp2_session_mem_send(sc->h2, &p);
-        if (sc->dead || n == 0)
-            return;
-        if (n < 0) {
-            conn_kill(c, nghttp2_strerror((int)n));
-            return;
-        }
-        buf_add(out, p, (size_t)n);
-    }
+    h2_pull(of(c)->h2, c, out, max);
 }
 
 static void on_flushed(struct conn *c)
@@ -304,12 +293,7 @@ static void on_free(struct conn *c)
     sconn_free(of(c));
 }
 
-static void on_opened(unused struct conn *c)
-{
-}
-
 static const struct conn_ops ops = {
-    .opened = on_opened,
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,

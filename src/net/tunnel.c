@@ -59,10 +59,6 @@ static void on_flushed(struct conn *c)
     }
 }
 
-static void on_timeout(unused struct conn *c)
-{
-}
-
 static void on_dead(struct conn *c, const char *why)
 {
     struct tunnel *t = of(c);
@@ -84,12 +80,10 @@ static void on_free(struct conn *c)
 }
 
 static const struct conn_ops ops = {
-    .opened = on_flushed, /* never: it is open already */
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,
     .flushed = on_flushed,
-    .timeout = on_timeout,
     .dead = on_dead,
     .free = on_free,
 };

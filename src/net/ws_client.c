@@ -160,16 +160,10 @@ static void on_timeout(struct conn *c)
     conn_kill(c, "websocket handshake: timeout");
 }
 
-static void ignore(unused struct conn *c)
-{
-}
-
 static const struct conn_ops ops = {
-    .opened = ignore,
     .data = on_data,
     .eof = on_eof,
     .pull = on_pull,
-    .flushed = ignore,
     .timeout = on_timeout,
     .dead = on_dead,
 };
