@@ -26,7 +26,7 @@ struct kube_request {
     struct http_call *http;
     int64_t due_ns;      /* DELAYED */
     int64_t deadline_ns; /* 0: none */
-    int64_t started_ns;
+    int64_t asked_ns, started_ns; /* since when it waits to be sent; when it was */
     unsigned after, lost; /* retries so far, by reason */
     int status;           /* of the answer that is coming in */
     bool data_seen, cancelled;
@@ -55,7 +55,7 @@ struct kube {
     VEC(struct lane *) lanes;
     struct requests at[ENDED + 1];     /* WAITING: see lanes */
     unsigned max_in_flight, in_flight; /* streams are not counted */
-    void (*on_request)(void *ctx, const char *method, int http, double seconds);
+    void (*on_request)(void *ctx, const struct kube_seen *seen);
     void *on_request_ctx;
     bool (*may_write)(void *ctx);
     void *may_write_ctx;
@@ -172,13 +172,23 @@ static const char *method_of(enum kube_verb verb)
     return names[verb];
 }
 
-static void report(struct kube_request *r, int status)
+static void report(struct kube_request *r, const struct http_result *res)
 {
     struct kube *k = r->k;
+    bool stream = r->call.on_data;
 
     if (k->on_request)
-        k->on_request(k->on_request_ctx, method_of(r->call.verb), status,
-                      (double)(clock_mono_ns() - r->started_ns) / 1e9);
+        k->on_request(k->on_request_ctx,
+                      &(struct kube_seen){
+                          .method = method_of(r->call.verb),
+                          .http = res->status,
+                          .seconds = (double)(clock_mono_ns() - r->started_ns) / 1e9,
+                          .waited = (double)(r->started_ns - r->asked_ns) / 1e9,
+                          .sent = r->call.body.n,
+                          .received = stream ? 0 : res->body.n,
+                          .stream = stream,
+                          .again = r->after || r->lost,
+                      });
 }
 
 static void deliver(struct kube_request *r, const struct http_result *res)
@@ -210,7 +220,7 @@ static void on_http_done(struct http_call *http, const struct http_result *res, 
         k->in_flight--;
     if (r->cancelled && !k->closing)
         return;
-    report(r, res->status);
+    report(r, res);
     if (res->status == 401)
         kube_config_refused(k->config);
     if (!k->closing && res->outcome == HTTP_CALL_DONE && retry_after(r, http, res->status))
@@ -314,10 +324,12 @@ static int64_t wake_delayed(struct kube *k)
 
     for (struct kube_request *r = k->at[DELAYED].first, *after; r; r = after) {
         after = r->next;
-        if (r->due_ns <= now)
+        if (r->due_ns <= now) {
+            r->asked_ns = now;
             move(r, WAITING);
-        else if (next < 0 || r->due_ns - now < next)
+        } else if (next < 0 || r->due_ns - now < next) {
             next = r->due_ns - now;
+        }
     }
     return next;
 }
@@ -503,6 +515,7 @@ struct kube_request *kube_call(struct kube *k, const struct kube_call *c)
     r->call.gvr = NULL;
     r->call.ns = r->call.name = r->call.subresource = r->call.path = r->call.query = NULL;
     r->deadline_ns = timeout ? clock_mono_ns() + (int64_t)timeout * MS : 0;
+    r->asked_ns = clock_mono_ns();
     r->lane = lane_of(k, c);
     list_add(list_of(r), r);
     schedule(k, 0);
@@ -578,8 +591,7 @@ void kube_fence(struct kube *k, bool (*may_write)(void *ctx), void *ctx)
     k->may_write_ctx = ctx;
 }
 
-void kube_on_request(struct kube *k,
-                     void (*fn)(void *ctx, const char *method, int http, double seconds), void *ctx)
+void kube_on_request(struct kube *k, void (*fn)(void *ctx, const struct kube_seen *seen), void *ctx)
 {
     k->on_request = fn;
     k->on_request_ctx = ctx;

@@ -92,9 +92,17 @@ const struct kube_config *kube_config_of(const struct kube *k);
  * may run out while requests wait. NULL: always. */
 void kube_fence(struct kube *k, bool (*may_write)(void *ctx), void *ctx);
 
-/* Counters for metrics: requests by verb and HTTP code, called once an answer. NULL: none. */
-void kube_on_request(struct kube *k,
-                     void (*fn)(void *ctx, const char *method, int http, double seconds),
-                     void *ctx);
+/* One answer, or the end of an attempt that got none (http 0); for metrics. */
+struct kube_seen {
+    const char *method;
+    int http;
+    double seconds; /* from sending to the answer's end */
+    double waited;  /* for a token of the bucket, before it was sent */
+    size_t sent, received; /* bytes of the bodies; of a stream nothing is counted */
+    bool stream, again; /* again: a retry */
+};
+
+/* Called once an attempt. NULL: none. */
+void kube_on_request(struct kube *k, void (*fn)(void *ctx, const struct kube_seen *seen), void *ctx);
 
 #endif

@@ -13,6 +13,7 @@ struct item {
     bool again; /* added while it runs: ready when it ends */
     unsigned failures;
     int64_t due_ns;           /* DELAYED */
+    int64_t ready_ns;         /* since when; then, while it runs, for how long it was */
     size_t heap;              /* DELAYED: its index there */
     struct item *prev, *next; /* READY, READY_LOW */
 };
@@ -31,6 +32,7 @@ struct queue {
     VEC(struct item *) heap; /* by due_ns */
     size_t running;
     size_t lent; /* of them, keys that wait and do not count */
+    uint64_t adds, retries;
     bool paused;
 };
 
@@ -134,9 +136,11 @@ static void leave(struct queue *q, struct item *i)
 
 static void enter(struct queue *q, struct item *i, enum place place, int64_t due_ns)
 {
+    q->adds += place != DELAYED && i->place != READY && i->place != READY_LOW;
     leave(q, i);
     i->place = place;
     i->due_ns = due_ns;
+    i->ready_ns = place == DELAYED ? 0 : clock_mono_ns();
     if (place == READY)
         fifo_push(&q->ready, i);
     else if (place == READY_LOW)
@@ -222,6 +226,7 @@ static void on_timer(uv_timer_t *t)
         struct item *i = q->ready.first ? q->ready.first : q->low.first;
         leave(q, i);
         i->running = true;
+        i->ready_ns = clock_mono_ns() - i->ready_ns;
         q->running++;
         q->opts.run(q->opts.ctx, i->key);
     }
@@ -289,6 +294,7 @@ void queue_add_after(struct queue *q, const char *key, int64_t ns)
         queue_add(q, key);
         return;
     }
+    q->retries++;
     struct item *i = item_of(q, key);
     int64_t due = clock_mono_ns() + ns;
 
@@ -338,6 +344,28 @@ void queue_pause(struct queue *q, bool paused)
 size_t queue_depth(const struct queue *q)
 {
     return q->ready.n + q->low.n;
+}
+
+uint64_t queue_adds(const struct queue *q)
+{
+    return q->adds;
+}
+
+uint64_t queue_retries(const struct queue *q)
+{
+    return q->retries;
+}
+
+size_t queue_depth_low(const struct queue *q)
+{
+    return q->low.n;
+}
+
+int64_t queue_waited_ns(const struct queue *q, const char *key)
+{
+    const struct item *i = map_get(&q->items, key);
+
+    return i && i->running ? i->ready_ns : 0;
 }
 
 size_t queue_running(const struct queue *q)

@@ -42,6 +42,11 @@ void queue_lend(struct queue *q, int places);
 
 void queue_pause(struct queue *q, bool paused); /* paused: adds are kept, nothing is started */
 size_t queue_depth(const struct queue *q);      /* ready, not running */
+uint64_t queue_adds(const struct queue *q);     /* keys that became ready since the start */
+uint64_t queue_retries(const struct queue *q);  /* keys that were given a delay since the start */
+size_t queue_depth_low(const struct queue *q);  /* of them, those of a first list */
+int64_t queue_waited_ns(const struct queue *q, const char *key); /* how long it was ready before it
+                                                                    ran; 0: it does not run */
 size_t queue_running(const struct queue *q);
 size_t queue_delayed(const struct queue *q);
 unsigned queue_failures(const struct queue *q, const char *key); /* in a row */

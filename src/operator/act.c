@@ -285,6 +285,8 @@ static void succeeded(struct pass *p, struct json *answer)
             vec_push(&p->answers, NULL);
         p->answers.v[p->at] = json_ref(answer);
     }
+    if (current(p)->act == ACT_UPDATE_STATUS && p->a->on_status)
+        p->a->on_status(current(p)->kind, p->object, json_root(answer), p->a->now());
     emit(p, &current(p)->ok, NULL);
     next(p);
 }

@@ -25,6 +25,8 @@ struct actor {
     const struct ray_options *options;
     uint32_t attempts;    /* salt of generated names, differs each time */
     int64_t (*now)(void); /* wall clock */
+    /* A status was written; was and now are the whole objects. NULL: nobody asks. */
+    void (*on_status)(enum ray_kind kind, yyjson_val *was, yyjson_val *now, int64_t now_ns);
     bool stopping; /* the process ends: passes under way are abandoned as their answers come in */
 };
 

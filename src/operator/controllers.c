@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "kube/queue.h"
+#include "operator/meters.h"
 #include "operator/metrics.h"
 #include "operator/quarantine.h"
 #include "ray/sched/sched.h"
@@ -67,6 +68,7 @@ struct controller {
 
 struct controllers {
     struct actor *a;
+    struct running *running; /* all under way */
     struct controller list[ARRAY_SIZE(rows)];
     size_t n;
     uv_timer_t *quiet;
@@ -77,7 +79,32 @@ struct running {
     struct controller *c;
     char *key;
     int64_t started;
+    struct running *prev, *next;
 };
+
+static struct running *running_new(struct controller *c, const char *key)
+{
+    struct running *r = xnew(struct running);
+    struct running **list = &c->all->running;
+
+    r->c = c;
+    r->key = xstrdup(key);
+    r->started = clock_mono_ns();
+    r->next = *list;
+    if (r->next)
+        r->next->prev = r;
+    *list = r;
+    return r;
+}
+
+static void running_free(struct running *r)
+{
+    *(r->prev ? &r->prev->next : &r->c->all->running) = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    free(r->key);
+    free(r);
+}
 
 static const char *metric_name(const struct controller *c)
 {
@@ -95,6 +122,8 @@ static void count(const struct running *r, enum pass_result result, int64_t agai
     if (result == PASS_FAILED)
         metrics_add(METRIC_RECONCILE_ERRORS, 1, name);
     metrics_observe(METRIC_RECONCILE_SECONDS, (double)(clock_mono_ns() - r->started) / 1e9, name);
+    metrics_observe(METRIC_QUEUE_WORK_SECONDS, (double)(clock_mono_ns() - r->started) / 1e9, name,
+                    name);
 }
 
 static bool is_on(const struct actor *a, const struct controller_row *row)
@@ -118,16 +147,13 @@ static void on_end(void *ctx, enum pass_result result, int64_t again_ns)
 
     if (result != PASS_ABANDONED) {
         count(r, result, again_ns);
-        metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(r->c->queue) - 1,
-                    metric_name(r->c));
         if (result == PASS_WAITING)
             map_put(&r->c->waiting, r->key, r->c);
         queue_done(r->c->queue, r->key, result == PASS_FAILED ? QUEUE_RETRY : QUEUE_FORGET,
                    result == PASS_DONE ? again_ns : 0);
         uv_timer_start(r->c->all->quiet, on_quiet, QUIET_MS, 0);
     }
-    free(r->key);
-    free(r);
+    running_free(r);
 }
 
 static void on_wait(void *ctx, int places)
@@ -160,18 +186,7 @@ static void on_released(void *ctx, bool ok)
     struct running *r = ctx;
 
     queue_done(r->c->queue, r->key, ok ? QUEUE_AGAIN : QUEUE_RETRY, 0);
-    free(r->key);
-    free(r);
-}
-
-static struct running *running_new(struct controller *c, const char *key)
-{
-    struct running *r = xnew(struct running);
-
-    r->c = c;
-    r->key = xstrdup(key);
-    r->started = clock_mono_ns();
-    return r;
+    running_free(r);
 }
 
 /* True when the key's turn is over, or goes on once the status no longer speaks of a quarantine. */
@@ -204,7 +219,8 @@ static void on_run(void *ctx, const char *key)
     if (is_held(c, key, ns, slash + 1))
         return;
     r = running_new(c, key);
-    metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(c->queue), metric_name(c));
+    metrics_observe(METRIC_QUEUE_WAIT_SECONDS, (double)queue_waited_ns(c->queue, key) / 1e9,
+                    metric_name(c), metric_name(c));
     act_run(c->all->a, c->row->planner, ns, slash + 1,
             &(struct act_watcher){.on_end = on_end, .on_wait = on_wait, .ctx = r});
 }
@@ -253,12 +269,42 @@ static void prepare_metrics(const char *name)
     for (size_t i = 0; i < ARRAY_SIZE(results); i++)
         metrics_add(METRIC_RECONCILE_TOTAL, 0, name, results[i]);
     metrics_add(METRIC_RECONCILE_ERRORS, 0, name);
+    metrics_add(METRIC_RECONCILE_PANICS, 0, name);
+    metrics_add(METRIC_RECONCILE_TIMEOUTS, 0, name);
+    metrics_add(METRIC_TERMINAL_ERRORS, 0, name);
     metrics_set(METRIC_MAX_CONCURRENT, KEYS_AT_ONCE, name);
-    metrics_set(METRIC_ACTIVE_WORKERS, 0, name);
+}
+
+/* What is only known when somebody asks: depths, ages. */
+static void on_scrape(void *ctx)
+{
+    struct controllers *all = ctx;
+    int64_t now = clock_mono_ns();
+
+    for (size_t i = 0; i < all->n; i++) {
+        struct controller *c = &all->list[i];
+        const char *name = metric_name(c);
+        double longest = 0, sum = 0;
+
+        for (struct running *r = all->running; r; r = r->next) {
+            double age = r->c == c ? (double)(now - r->started) / 1e9 : 0;
+            longest = MAX(longest, age);
+            sum += age;
+        }
+        metrics_set(METRIC_ACTIVE_WORKERS, (double)queue_running(c->queue), name);
+        metrics_set(METRIC_QUEUE_ADDS, (double)queue_adds(c->queue), name, name);
+        metrics_set(METRIC_QUEUE_RETRIES, (double)queue_retries(c->queue), name, name);
+        metrics_set(METRIC_QUEUE_LONGEST_SECONDS, longest, name, name);
+        metrics_set(METRIC_QUEUE_UNFINISHED_SECONDS, sum, name, name);
+        metrics_set(METRIC_QUEUE_DEPTH, (double)queue_depth_low(c->queue), name, name, "-100");
+        metrics_set(METRIC_QUEUE_DEPTH,
+                    (double)(queue_depth(c->queue) - queue_depth_low(c->queue)), name, name, "0");
+    }
 }
 
 void controllers_start(struct controllers *all)
 {
+    metrics_on_scrape(on_scrape, all);
     for (size_t i = 0; i < all->n; i++) {
         const struct controller_row *row = all->list[i].row;
         prepare_metrics(row->name);
@@ -292,7 +338,6 @@ static void add_key(struct controller *c, const char *ns, const char *name, bool
 {
     autofree char *key = xasprintf("%s/%s", ns, name);
 
-    metrics_add(METRIC_QUEUE_ADDS, 1, metric_name(c), metric_name(c));
     if (low)
         queue_add_low(c->queue, key);
     else
@@ -331,6 +376,8 @@ void controllers_changed(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_
 {
     struct controllers *all = ctx;
 
+    if (!now)
+        meters_gone(kind, meta_namespace(was), meta_name(was));
     for (size_t i = 0; i < all->n; i++) {
         struct controller *c = &all->list[i];
         if (c->row->planner->kind == kind && lets_through(c->row->predicate, was, now))

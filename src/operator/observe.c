@@ -151,6 +151,27 @@ bool observe_filled(const struct observe *o, enum ray_kind kind)
     return o->filled[kind];
 }
 
+struct visit {
+    void (*fn)(void *ctx, yyjson_val *object);
+    void *ctx;
+};
+
+static void visit(void *ctx, struct json *object)
+{
+    struct visit *v = ctx;
+
+    v->fn(v->ctx, json_root(object));
+}
+
+void observe_each(struct observe *o, enum ray_kind kind, void (*fn)(void *ctx, yyjson_val *object),
+                  void *ctx)
+{
+    struct visit v = {fn, ctx};
+
+    for (size_t i = 0; o->sources[kind] && i < o->n; i++)
+        store_each(o->sources[kind][i].store, visit, &v);
+}
+
 static struct source *source_of(struct observe *o, enum ray_kind kind, const char *ns)
 {
     for (size_t i = 0; o->sources[kind] && i < o->n; i++)

@@ -32,6 +32,9 @@ void observe_need(struct observe *o, enum ray_kind kind); /* starts its watch, i
 void observe_rest(struct observe *o); /* nothing that observe_world() gave out is looked at any more */
 bool observe_filled(const struct observe *o, enum ray_kind kind);
 struct world observe_world(struct observe *o);
+/* Visits all objects of the kind, in no order. */
+void observe_each(struct observe *o, enum ray_kind kind, void (*fn)(void *ctx, yyjson_val *object),
+                  void *ctx);
 
 /* A world whose answers stay valid until pins_done(), however the store moves on meanwhile: plans
  * point into them while their actions are under way. */

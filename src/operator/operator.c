@@ -1,6 +1,7 @@
 #include "operator/operator.h"
 #include "operator/controllers.h"
 #include "operator/health.h"
+#include "operator/meters.h"
 #include "operator/metrics.h"
 #include "operator/options.h"
 #include "operator/supervisor.h"
@@ -38,16 +39,12 @@ struct worker {
     int code;
 };
 
-static void on_request(void *ctx, const char *method, int http, double seconds)
+static void on_request(void *ctx, const struct kube_seen *seen)
 {
     struct worker *w = ctx;
     const char *host = strstr(w->config->server, "://");
-    char code[8];
 
-    host = host ? host + 3 : w->config->server;
-    snprintf(code, sizeof code, "%d", http);
-    metrics_add(METRIC_REQUESTS_TOTAL, 1, code, method, host);
-    metrics_observe(METRIC_REQUEST_SECONDS, seconds, method, host);
+    meters_request(host ? host + 3 : w->config->server, seen);
 }
 
 static void fail(struct worker *w, const char *what, const char *why)
@@ -152,6 +149,7 @@ static int elect(struct worker *w, struct err *err)
     int code = lease_namespace(w, &ns, err);
     if (code < 0)
         return code;
+    metrics_set(METRIC_LEADER, 0, LEASE_NAME);
     kube_fence(w->kube, may_write, w);
     return lease_new(&w->loop, w->config,
                      &(struct lease_opts){.ns = buf_str(&ns),
@@ -191,7 +189,8 @@ static void make_actor(struct worker *w, struct guard *guard)
                               .kube = w->kube,
                               .guard = guard,
                               .options = &w->o->ray,
-                              .now = clock_wall_ns};
+                              .now = clock_wall_ns,
+                              .on_status = meters_status};
     rand_bytes(&w->actor.attempts, sizeof w->actor.attempts);
     w->actor.observe = observe_new(&(struct observe_opts){.kube = w->kube,
                                                           .namespaces = namespaces,
@@ -205,6 +204,8 @@ static void make_actor(struct worker *w, struct guard *guard)
                                                  .world = observe_world(w->actor.observe)});
     w->actor.recorder = recorder_new(w->kube, host);
     w->controllers = controllers_new(&w->actor);
+    if (w->o->enable_metrics)
+        meters_collect(w->actor.observe);
 }
 
 static int connect_server(struct worker *w, struct err *err)
