@@ -76,6 +76,8 @@ void log_write(enum log_level level, const char *msg, ...)
     }
     va_end(ap);
     log_format(&b, level, msg, pairs, n);
+    if (!b.len)
+        return;
     buf_addc(&b, '\n');
     log_sink(level, buf_str(&b), b.len);
 }

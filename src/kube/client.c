@@ -5,6 +5,7 @@
 #include "base/timefmt.h"
 #include "base/vec.h"
 #include "kube/bucket.h"
+#include "kube/exec.h"
 #include "kube/status.h"
 #include "net/client.h"
 
@@ -60,7 +61,19 @@ struct kube {
     bool (*may_write)(void *ctx);
     void *may_write_ctx;
     size_t turn;
+    struct renewal *renewal; /* of the exec plugin's credential, under way; NULL: none */
+    int64_t renew_after_ns;  /* not before: it has just failed */
     bool pumping, closing;
+};
+
+/* The exec plugin on a thread of the pool. Outlives the client that asked. */
+struct renewal {
+    uv_work_t work;
+    struct kube *k; /* NULL: gone meanwhile */
+    struct kube_exec *exec;
+    struct exec_credential got;
+    struct err err;
+    int code;
 };
 
 static void pump(struct kube *k);
@@ -348,12 +361,86 @@ static int64_t drain_lane(struct kube *k, struct lane *l)
     return -1;
 }
 
+/* ---- exec plugins: asked beside the loop, so that nothing else waits for them ---- */
+
+static void run_plugin(uv_work_t *work)
+{
+    struct renewal *r = work->data;
+
+    r->code = kube_exec_run(r->exec, &r->got, &r->err);
+}
+
+/* Everybody who waits now hears why there is no credential; who asks again then waits anew. */
+static void fail_waiting(struct kube *k, const struct err *err)
+{
+    VEC(struct kube_request *) all = {0};
+
+    for (size_t i = 0; i < k->lanes.n; i++)
+        for (struct kube_request *r = k->lanes.v[i]->waiting.first; r; r = r->next)
+            vec_push(&all, r);
+    for (size_t i = 0; i < all.n; i++) {
+        struct err copy = *err;
+        finish(all.v[i], copy.code, NULL, &copy);
+    }
+    vec_done(&all);
+}
+
+static void on_renewed(uv_work_t *work, unused int status)
+{
+    struct renewal *r = work->data;
+    struct kube *k = r->k;
+
+    if (r->code == 0)
+        kube_exec_take(r->exec, &r->got);
+    if (k) {
+        k->renewal = NULL;
+        k->renew_after_ns = r->code < 0 ? clock_mono_ns() + SECOND_NS : 0;
+        k->pumping = true;
+        if (r->code < 0 && kube_config_renewal(k->config) == KUBE_RENEW_FIRST)
+            fail_waiting(k, &r->err);
+        k->pumping = false;
+        schedule(k, 0);
+    }
+    exec_credential_done(&r->got);
+    kube_exec_unref(r->exec);
+    free(r);
+}
+
+static void renew(struct kube *k)
+{
+    struct renewal *r = xnew(struct renewal);
+
+    r->k = k;
+    r->exec = kube_exec_ref(k->config->exec);
+    r->work.data = r;
+    k->renewal = r;
+    uv_queue_work(k->loop, &r->work, run_plugin, on_renewed);
+}
+
+/* Whether requests may leave now; if not, *next is when to ask again, -1 when the plugin's end will
+ * wake us. */
+static bool has_credential(struct kube *k, int64_t *next)
+{
+    enum kube_renewal what = kube_config_renewal(k->config);
+    int64_t wait = k->renew_after_ns - clock_mono_ns();
+
+    if (what == KUBE_RENEW_NOT)
+        return true;
+    if (!k->renewal && wait <= 0)
+        renew(k);
+    if (what == KUBE_RENEW_SOON)
+        return true;
+    if (!k->renewal && (*next < 0 || wait < *next))
+        *next = wait;
+    return false;
+}
+
 static void pump(struct kube *k)
 {
     k->pumping = true;
     end_cancelled(k);
     int64_t next = wake_delayed(k);
-    size_t n = k->lanes.n;
+    size_t n = has_credential(k, &next) ? k->lanes.n : 0;
     k->turn++; /* another lane is first each time: none starves at the limit in flight */
     for (size_t i = 0; i < n; i++) {
         int64_t wait = drain_lane(k, k->lanes.v[(k->turn + i) % n]);
@@ -361,7 +448,7 @@ static void pump(struct kube *k)
             next = wait;
     }
     k->pumping = false;
-    if (k->at[ENDED].first || k->lanes.n > n)
+    if (k->at[ENDED].first || (n && k->lanes.n > n))
         next = 0;
     if (next >= 0)
         schedule(k, next);
@@ -452,6 +539,8 @@ void kube_free(struct kube *k)
     if (!k)
         return;
     k->closing = true;
+    if (k->renewal)
+        k->renewal->k = NULL;
     http_client_free(k->requests);
     http_client_free(k->streams);
     err_set(&err, ERR_CANCELLED, "the client was closed");

@@ -1,5 +1,11 @@
 #include "kube/bucket.h"
+#include "kube/exec.h"
 #include "kube/fake.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <unistd.h>
 
 static int done_code;
 static unsigned done_count;
@@ -201,6 +207,94 @@ TEST(bucket)
     bucket_init(&b, 0, 0, 0);
     for (int i = 0; i < 1000; i++)
         CHECK_INT(bucket_take(&b, 0), 0);
+}
+
+/* ---- an exec plugin that takes its time ---- */
+
+static unsigned ticks, refusals;
+static char seen_token[64];
+
+static void on_tick(unused uv_timer_t *t)
+{
+    ticks++;
+}
+
+static void serve_token(struct http_req *r, unused const char *line)
+{
+    struct slice auth = http_header(r, "authorization");
+
+    snprintf(seen_token, sizeof seen_token, "%.*s", SLICE_FMT(auth));
+    if (refusals) {
+        refusals--;
+        fake_json(r, 401, "{\"kind\":\"Status\",\"reason\":\"Unauthorized\"}");
+    } else {
+        fake_json(r, 200, "{\"metadata\":{\"name\":\"a\"}}");
+    }
+}
+
+/* A script of this text, as the plugin of fake's config. */
+static void use_plugin(char *path, const char *script)
+{
+    automut yyjson_mut_doc *doc = json_mut_new();
+    autojson struct json *j = NULL;
+    struct err err;
+
+    close(mkstemp(path));
+    CHECK_OK(file_write(path, slice_of(script), 0600, &err), &err);
+    autofree char *text =
+        xasprintf("{\"apiVersion\":\"client.authentication.k8s.io/v1\","
+                     "\"command\":\"/bin/sh\",\"args\":[\"%s\"]}",
+                     path);
+    CHECK_OK(json_parse(slice_of(text), &j, &err), &err);
+    CHECK_OK(kube_exec_new(json_thaw(doc, json_root(j)), &fake.config.exec, &err), &err);
+}
+
+TEST(an_exec_plugin_holds_up_nobody)
+{
+    char path[] = "/tmp/manta-plugin-XXXXXX";
+    uv_timer_t tick;
+
+    fake_start(serve_token);
+    use_plugin(path, "sleep 1\necho '{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t1\"}}'\n");
+    struct kube *k = fake_kube(NULL);
+    uv_timer_init(&fake.loop, &tick);
+    uv_timer_start(&tick, on_tick, 10, 10);
+    struct kube_call c = get("a");
+    reset();
+    ticks = 0;
+    kube_call(k, &c);
+    kube_call(k, &c);
+    FAKE_UNTIL(done_count == 2);
+    CHECK_INT(done_code, 0);
+    CHECK_STR(seen_token, "Bearer t1");
+    CHECK(ticks > 5);  /* the loop turned while the plugin slept */
+
+    /* Refused: it is asked again before the next request. */
+    refusals = 1;
+    kube_call(k, &c);
+    FAKE_UNTIL(done_count == 3);
+    CHECK_INT(done_code, ERR_UNAUTHORIZED);
+    kube_call(k, &c);
+    FAKE_UNTIL(done_count == 4);
+    CHECK_INT(done_code, 0);
+
+    /* Failing: who waits hears of it. */
+    CHECK_OK(file_write(path, SLICE("exit 3\n"), 0600, &(struct err){0}), &(struct err){0});
+    kube_config_refused((struct kube_config *)(uintptr_t)kube_config_of(k));
+    kube_call(k, &c);
+    FAKE_UNTIL(done_count == 5);
+    CHECK_INT(done_code, ERR_UNAUTHORIZED);
+    CHECK(strstr(done_msg, "failed (status 3)"));
+
+    /* The client goes while the plugin runs. */
+    CHECK_OK(file_write(path, SLICE("sleep 1\n"), 0600, &(struct err){0}), &(struct err){0});
+    kube_call(k, &c);
+    for (uint64_t end = uv_hrtime() + 1500000000u; uv_hrtime() < end;)
+        uv_run(&fake.loop, UV_RUN_NOWAIT);
+    uv_close((uv_handle_t *)&tick, NULL);
+    kube_exec_unref(fake.config.exec);
+    fake_stop(k);
+    unlink(path);
 }
 
 TEST(do_it_at_once)

@@ -47,16 +47,26 @@ void kube_config_free(struct kube_config *c)
     free(c);
 }
 
+#define EARLY_NS (10 * SECOND_NS) /* renewed this long before it runs out */
+
+enum kube_renewal kube_config_renewal(const struct kube_config *c)
+{
+    int64_t now = clock_wall_ns(), until = c->exec ? c->exec->expires_ns : INT64_MAX;
+
+    if (until == INT64_MAX || now < until - EARLY_NS)
+        return KUBE_RENEW_NOT;
+    return now < until ? KUBE_RENEW_SOON : KUBE_RENEW_FIRST;
+}
+
 static int refresh_exec(struct kube_config *c, struct err *err)
 {
     struct exec_credential got = {0};
 
-    if (!c->exec || !kube_exec_due(c->exec, clock_wall_ns()))
+    if (kube_config_renewal(c) != KUBE_RENEW_FIRST)
         return 0;
     if (kube_exec_run(c->exec, &got, err) < 0)
         return err->code;
-    free(c->token);
-    c->token = take(got.token);
+    kube_exec_take(c->exec, &got);
     exec_credential_done(&got);
     return 0;
 }
@@ -98,8 +108,9 @@ int kube_config_authorization(struct kube_config *c, struct buf *out, struct err
 
     if (refresh_token(c, err) < 0 || refresh_exec(c, err) < 0)
         return err->code;
-    if (c->token) {
-        buf_printf(out, "Bearer %s", c->token);
+    const char *token = c->exec && c->exec->token ? c->exec->token : c->token;
+    if (token) {
+        buf_printf(out, "Bearer %s", token);
     } else if (c->username) {
         buf_printf(&pair, "%s:%s", c->username, c->password ? c->password : "");
         buf_adds(out, "Basic ");

@@ -17,7 +17,6 @@
 
 #define RUN_NS (60 * SECOND_NS)
 #define OUTPUT_MAX ((size_t)1 << 20)
-#define EARLY_NS (10 * SECOND_NS) /* renewed this long before it runs out */
 
 /* ---- reading the kubeconfig's entry ---- */
 
@@ -105,6 +104,7 @@ void kube_exec_unref(struct kube_exec *e)
     free(e->command);
     free(e->api_version);
     free(e->hint);
+    free(e->token);
     free(e);
 }
 
@@ -205,7 +205,7 @@ static char *text_of(yyjson_val *status, const char *key)
     return *s ? xstrdup(s) : NULL;
 }
 
-int kube_exec_run(struct kube_exec *e, struct exec_credential *ret, struct err *err)
+int kube_exec_run(const struct kube_exec *e, struct exec_credential *ret, struct err *err)
 {
     struct buf out cleanup(buf_done) = BUF_LIMIT(OUTPUT_MAX);
     autojson struct json *j = NULL;
@@ -221,20 +221,22 @@ int kube_exec_run(struct kube_exec *e, struct exec_credential *ret, struct err *
     yyjson_val *status = json_get(json_root(j), "status");
     *ret =
         (struct exec_credential){text_of(status, "token"), text_of(status, "clientCertificateData"),
-                                 text_of(status, "clientKeyData")};
+                                 text_of(status, "clientKeyData"), INT64_MAX};
     if (!ret->token && !(ret->cert_pem && ret->key_pem)) {
         exec_credential_done(ret);
         return err_set(err, ERR_UNAUTHORIZED, "exec plugin %s gave neither token nor certificate",
                        e->command);
     }
-    bool ends = time_parse(slice_of(json_get_str(status, "expirationTimestamp", "")), &until);
-    e->expires_ns = ends ? until : INT64_MAX;
+    if (time_parse(slice_of(json_get_str(status, "expirationTimestamp", "")), &until))
+        ret->expires_ns = until;
     return 0;
 }
 
-bool kube_exec_due(const struct kube_exec *e, int64_t now_ns)
+void kube_exec_take(struct kube_exec *e, const struct exec_credential *c)
 {
-    return e->expires_ns == 0 || (e->expires_ns != INT64_MAX && now_ns > e->expires_ns - EARLY_NS);
+    free(e->token);
+    e->token = xstrdup(c->token);
+    e->expires_ns = c->expires_ns;
 }
 
 void exec_credential_done(struct exec_credential *c)

@@ -235,6 +235,7 @@ static int run_exec(struct kube_config *c, struct err *err)
         return 0;
     if (kube_exec_run(c->exec, &got, err) < 0)
         return err->code;
+    kube_exec_take(c->exec, &got);
     c->token = take(got.token);
     c->cert_pem = take(got.cert_pem);
     c->key_pem = take(got.key_pem);

@@ -190,8 +190,22 @@ static yyjson_mut_val *body_of(struct lease *l, yyjson_mut_doc *doc, bool releas
     return root;
 }
 
+/* The server gives up when we do: half of the deadline. */
+#define QUERY_TEXT 48
+static const char *query_of(const struct lease *l, char out[QUERY_TEXT])
+{
+    int64_t ms = MAX(l->opts.deadline_ns / 2000000, INT64_C(1));
+
+    if (ms % 1000)
+        snprintf(out, QUERY_TEXT, "timeout=%lldms", (long long)ms);
+    else
+        snprintf(out, QUERY_TEXT, "timeout=%llds", (long long)(ms / 1000));
+    return out;
+}
+
 static void write_lease(struct lease *l, bool release)
 {
+    char query[QUERY_TEXT];
     automut yyjson_mut_doc *doc = json_mut_new();
     struct buf body cleanup(buf_done) = BUF_INIT;
 
@@ -203,6 +217,7 @@ static void write_lease(struct lease *l, bool release)
                                      .ns = l->ns,
                                      .name = l->seen ? l->name : NULL,
                                      .body = buf_slice(&body),
+                                     .query = query_of(l, query),
                                      .timeout_ms = request_ms(l),
                                      .on_done = on_written,
                                      .ctx = l,
@@ -240,6 +255,8 @@ static void on_read(void *ctx, int code, struct json *answer, unused struct err 
 /* The holder renews what it last saw; anybody else looks first. */
 static void step(struct lease *l)
 {
+    char query[QUERY_TEXT];
+
     if (l->held && l->seen && ours(l)) {
         write_lease(l, false);
         return;
@@ -249,6 +266,7 @@ static void step(struct lease *l)
                                      .gvr = &gvr_leases,
                                      .ns = l->ns,
                                      .name = l->name,
+                                     .query = query_of(l, query),
                                      .timeout_ms = request_ms(l),
                                      .on_done = on_read,
                                      .ctx = l,

@@ -34,6 +34,7 @@ struct pass {
     struct json *dash_body;
     char *dash_error;
     uint8_t entropy[32];
+    char id[37]; /* of this pass, in its log lines */
     uint32_t attempt;
     struct act_watcher watcher;
 };
@@ -91,8 +92,8 @@ static bool await_kinds(struct pass *p, const struct snapshot *s)
 
 static void note_failure(struct pass *p, const char *error)
 {
-    log_warn("a pass failed and is tried again", "controller", p->planner->controller, "namespace",
-             p->ns, "name", p->name, "error", error, NULL);
+    log_error("Reconciler error", "controller", p->planner->controller, "namespace",
+             p->ns, "name", p->name, "reconcileID", p->id, "error", error, NULL);
 }
 
 static void emit(struct pass *p, const struct note *n, const char *error)
@@ -557,7 +558,7 @@ static void perform(struct pass *p)
     }
     act = current(p);
     log_info(act->why ? act->why : "act", "controller", p->planner->controller, "namespace", p->ns,
-             "name", p->name, NULL);
+             "name", p->name, "reconcileID", p->id, NULL);
     switch (act->act) {
     case ACT_CREATE:
         send_kube(p, act, KUBE_CREATE, NULL);
@@ -595,6 +596,7 @@ void act_run(struct actor *a, const struct planner *planner, const char *ns, con
     p->watcher = *watcher;
     p->attempt = a->attempts++;
     rand_bytes(p->entropy, sizeof p->entropy);
+    rand_uuid(p->id);
     plan_init(&p->first);
     plan_init(&p->second);
     plan_first(p);

@@ -27,6 +27,9 @@ struct actor {
     int64_t (*now)(void); /* wall clock */
     /* A status was written; was and now are the whole objects. NULL: nobody asks. */
     void (*on_status)(enum ray_kind kind, yyjson_val *was, yyjson_val *now, int64_t now_ns);
+    /* A controller's kinds were not there in time; kind is one that is missing. May be NULL. */
+    void (*on_unsynced)(void *ctx, const char *controller, const char *kind);
+    void *ctx;
     bool stopping; /* the process ends: passes under way are abandoned as their answers come in */
 };
 

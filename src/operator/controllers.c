@@ -26,6 +26,9 @@ enum predicate {
 /* After a burst of passes the memory they used goes back to the kernel, once it is this quiet. */
 #define QUIET_MS 500
 
+/* How long a controller waits for the first lists of what it watches: controller-runtime's. */
+#define SYNC_MS 120000
+
 #define OWNS_END KIND_COUNT
 
 static const struct controller_row {
@@ -72,6 +75,7 @@ struct controllers {
     struct controller list[ARRAY_SIZE(rows)];
     size_t n;
     uv_timer_t *quiet;
+    uv_timer_t *sync; /* until all can run */
 };
 
 /* One pass under way. */
@@ -246,6 +250,9 @@ struct controllers *controllers_new(struct actor *a)
     all->quiet = xnew(uv_timer_t);
     uv_timer_init(a->loop, all->quiet);
     all->quiet->data = all;
+    all->sync = xnew(uv_timer_t);
+    uv_timer_init(a->loop, all->sync);
+    all->sync->data = all;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct controller *c = &all->list[all->n];
         if (!is_on(a, &rows[i]))
@@ -302,9 +309,35 @@ static void on_scrape(void *ctx)
     }
 }
 
+/* A kind that the controller still waits for; KIND_COUNT: none. */
+static enum ray_kind missing_kind(const struct controller *c)
+{
+    struct observe *o = c->all->a->observe;
+
+    for (size_t k = 0; k < c->n_owns; k++)
+        if (!observe_filled(o, c->owns[k]))
+            return c->owns[k];
+    return observe_filled(o, c->row->planner->kind) ? KIND_COUNT : c->row->planner->kind;
+}
+
+static void on_sync_time(uv_timer_t *t)
+{
+    struct controllers *all = t->data;
+    struct actor *a = all->a;
+
+    for (size_t i = 0; i < all->n && a->on_unsynced; i++) {
+        enum ray_kind kind = missing_kind(&all->list[i]);
+        if (kind == KIND_COUNT)
+            continue;
+        a->on_unsynced(a->ctx, all->list[i].row->name, kind_name(kind));
+        return;
+    }
+}
+
 void controllers_start(struct controllers *all)
 {
     metrics_on_scrape(on_scrape, all);
+    uv_timer_start(all->sync, on_sync_time, SYNC_MS, 0);
     for (size_t i = 0; i < all->n; i++) {
         const struct controller_row *row = all->list[i].row;
         prepare_metrics(row->name);
@@ -323,8 +356,8 @@ void controllers_free(struct controllers *all)
 {
     if (!all)
         return;
-    uv_timer_stop(all->quiet);
     uv_close((uv_handle_t *)all->quiet, free_handle);
+    uv_close((uv_handle_t *)all->sync, free_handle);
     for (size_t i = 0; i < all->n; i++) {
         queue_free(all->list[i].queue);
         map_done(&all->list[i].waiting);
@@ -390,19 +423,10 @@ void controllers_changed(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_
     }
 }
 
-static bool can_run(const struct controller *c)
-{
-    struct observe *o = c->all->a->observe;
-
-    for (size_t k = 0; k < c->n_owns; k++)
-        if (!observe_filled(o, c->owns[k]))
-            return false;
-    return observe_filled(o, c->row->planner->kind);
-}
-
 void controllers_filled(void *ctx, unused enum ray_kind kind)
 {
     struct controllers *all = ctx;
+    bool all_run = true;
 
     for (size_t i = 0; i < all->n; i++) {
         struct controller *c = &all->list[i];
@@ -411,7 +435,11 @@ void controllers_filled(void *ctx, unused enum ray_kind kind)
         for (struct map_item *k = map_next(&waiting, NULL); k; k = map_next(&waiting, k))
             queue_add(c->queue, k->key);
         map_done(&waiting);
-        if (can_run(c))
+        if (missing_kind(c) == KIND_COUNT)
             queue_pause(c->queue, false);
+        else
+            all_run = false;
     }
+    if (all_run)
+        uv_timer_stop(all->sync);
 }

@@ -26,19 +26,45 @@ static const char *check_of(struct slice path)
     return NULL;
 }
 
+/* What the query says: verbose, and which checks to leave out. */
+static bool is_excluded(const char *check, struct slice query, struct buf *unknown, bool *verbose)
+{
+    bool excluded = false;
+    struct slice item;
+
+    while (slice_cut(&query, '&', &item)) {
+        struct slice key = {item.p, 0}, value = item;
+        slice_cut(&value, '=', &key);
+        if (slice_is(key, "verbose"))
+            *verbose = true;
+        else if (slice_is(key, "exclude") && slice_is(value, check))
+            excluded = true;
+        else if (slice_is(key, "exclude") && value.n)
+            buf_printf(unknown, "%s\"%.*s\"", unknown->len ? "," : "", SLICE_FMT(value));
+    }
+    return excluded;
+}
+
 static void on_probe(struct http_req *r, unused void *ctx)
 {
-    struct buf text cleanup(buf_done) = BUF_INIT;
+    struct buf text cleanup(buf_done) = BUF_INIT, unknown cleanup(buf_done) = BUF_INIT;
     const char *check = check_of(r->path);
+    bool verbose = false, excluded;
 
     if (!check) {
         http_reply(r, 404, TEXT, SLICE("404 page not found\n"));
         return;
     }
-    if (slice_starts(r->query, SLICE("verbose")))
-        buf_printf(&text, "[+]%s ok\n%s check passed\n", check, check);
-    else
-        buf_adds(&text, "ok");
+    excluded = is_excluded(check, r->query, &unknown, &verbose);
+    if (!verbose) {
+        http_reply(r, 200, TEXT, SLICE("ok"));
+        return;
+    }
+    buf_printf(&text, "[+]%s %s\n", check, excluded ? "excluded: ok" : "ok");
+    if (unknown.len)
+        buf_printf(&text, "warn: some health checks cannot be excluded: no matches for %s\n",
+                   buf_str(&unknown));
+    buf_printf(&text, "%s check passed\n", check);
     http_reply(r, 200, TEXT, buf_slice(&text));
 }
 

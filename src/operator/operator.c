@@ -1,10 +1,12 @@
 #include "operator/operator.h"
 #include "operator/controllers.h"
+#include "operator/discover.h"
 #include "operator/health.h"
 #include "operator/meters.h"
 #include "operator/metrics.h"
 #include "operator/options.h"
 #include "operator/supervisor.h"
+#include "operator/webhook.h"
 #include "operator/zaplog.h"
 
 #include "base/clock.h"
@@ -21,6 +23,7 @@
 
 #define NAMESPACE_FILE "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 #define LEASE_NAME "ray-operator-leader"
+#define WEBHOOK_PORT 9443
 #define USER_AGENT "kuberay-operator/" KUBERAY_VERSION
 #define LEASE_AGENT "manager/v0.0.0 (linux/amd64) kubernetes/$Format/leader-election"
 
@@ -34,6 +37,7 @@ struct worker {
     struct controllers *controllers;
     struct lease *lease;
     struct health *health;
+    struct webhook *webhook;
     uv_signal_t term, interrupt;
     bool stopping;
     int code;
@@ -51,49 +55,6 @@ static void fail(struct worker *w, const char *what, const char *why)
 {
     log_error(what, "error", why, NULL);
     w->code = 1;
-}
-
-/* ---- what the server offers, asked once ---- */
-
-static int ask_openshift(struct worker *w, struct err *err)
-{
-    static const char *const groups[] = {"route.openshift.io", "security.openshift.io",
-                                         "config.openshift.io"};
-    autojson struct json *answer = NULL;
-    int code = kube_do(w->kube, &(struct kube_call){.verb = KUBE_GET, .path = "/apis"}, &answer, err);
-
-    if (code < 0)
-        return err_wrap(err, "asking the API server for its groups");
-    json_each (json_get(json_root(answer), "groups"), group, i, n)
-        for (size_t k = 0; k < ARRAY_SIZE(groups); k++)
-            if (!strcmp(json_get_str(group, "name", ""), groups[k]))
-                w->o->ray.openshift = true;
-    json_each (json_get(json_root(answer), "groups"), group, i, n)
-        json_each (json_get(group, "versions"), version, k, m)
-            if (!strcmp(json_get_str(version, "groupVersion", ""), "cert-manager.io/v1"))
-                w->o->ray.cert_manager = true;
-    return 0;
-}
-
-/* The gate SidecarSubmitterRestart needs container restart rules: Kubernetes 1.35. */
-static int check_version(struct worker *w, struct err *err)
-{
-    autojson struct json *answer = NULL;
-    int64_t major = 0, minor = 0;
-    int code;
-
-    if (!ray_feature(&w->o->ray, FEATURE_SIDECAR_RESTART))
-        return 0;
-    code = kube_do(w->kube, &(struct kube_call){.verb = KUBE_GET, .path = "/version"}, &answer, err);
-    if (code < 0)
-        return err_wrap(err, "asking the API server for its version");
-    slice_int64(slice_of(json_get_str(json_root(answer), "major", "")), &major);
-    const char *text = json_get_str(json_root(answer), "minor", "");
-    slice_int64((struct slice){text, strspn(text, "0123456789")}, &minor);
-    if (major > 1 || minor >= 35)
-        return 0;
-    return err_set(err, ERR_BAD_REQUEST,
-                   "the feature gate SidecarSubmitterRestart needs Kubernetes 1.35 or later");
 }
 
 /* ---- leading ---- */
@@ -171,6 +132,17 @@ static void on_change(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val
     controllers_changed(w->controllers, kind, was, now, first_list);
 }
 
+/* A kind that cannot be read, be it that its CRD is missing or the rights: nothing works then. */
+static void on_unsynced(void *ctx, const char *controller, const char *kind)
+{
+    struct worker *w = ctx;
+    autofree char *why = xasprintf("controller %s waited too long for the first list of %s",
+                                   controller, kind);
+
+    fail(w, "a cache did not sync in time", why);
+    uv_stop(&w->loop);
+}
+
 static void on_filled(void *ctx, enum ray_kind kind)
 {
     struct worker *w = ctx;
@@ -190,7 +162,9 @@ static void make_actor(struct worker *w, struct guard *guard)
                               .guard = guard,
                               .options = &w->o->ray,
                               .now = clock_wall_ns,
-                              .on_status = meters_status};
+                              .on_status = meters_status,
+                              .on_unsynced = on_unsynced,
+                              .ctx = w};
     rand_bytes(&w->actor.attempts, sizeof w->actor.attempts);
     w->actor.observe = observe_new(&(struct observe_opts){.kube = w->kube,
                                                           .namespaces = namespaces,
@@ -251,18 +225,40 @@ static void catch_signals(struct worker *w)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Exactly "true": upstream compares bytes. */
+static int start_webhooks(struct worker *w, struct err *err)
+{
+    const char *on = ray_env(&w->o->ray, "ENABLE_WEBHOOKS");
+    autofree char *dir = webhook_dir(ray_env(&w->o->ray, "TMPDIR"));
+
+    if (!on || strcmp(on, "true") != 0)
+        return 0;
+    return webhook_start(&w->loop,
+                         &(struct webhook_opts){.dir = dir, .host = "", .port = WEBHOOK_PORT},
+                         &w->webhook, err);
+}
+
+static void tell_mtls(const struct worker *w)
+{
+    if (ray_feature(&w->o->ray, FEATURE_MTLS) && !w->o->ray.cert_manager)
+        log_info("cert-manager is not installed; the mTLS controller is not started", NULL);
+}
+
 static int start(struct worker *w, struct guard *guard, struct err *err)
 {
     int code = connect_server(w, err);
 
     if (code == 0)
+        code = discover_version(w->kube, w->o, err);
+    if (code == 0)
         code = health_start(&w->loop, w->o, &w->health, err);
     if (code == 0)
-        code = check_version(w, err);
+        code = discover_groups(w->kube, w->o, err);
     if (code == 0)
-        code = ask_openshift(w, err);
+        code = start_webhooks(w, err);
     if (code < 0)
         return code;
+    tell_mtls(w);
     make_actor(w, guard);
     catch_signals(w);
     return elect(w, err);
@@ -276,6 +272,7 @@ static void stop(struct worker *w)
     dash_free(w->actor.dash);
     recorder_free(w->actor.recorder);
     lease_free(w->lease);
+    webhook_stop(w->webhook);
     health_stop(w->health);
     kube_free(w->kube);
     kube_config_free(w->config);
@@ -295,17 +292,51 @@ static int work(struct guard *guard, void *ctx)
     return w->code;
 }
 
+/* How upstream ends: usage and 2 for flags, one line in the log and 1 for what they say. */
 static int bad_options(int code, const struct err *err)
 {
     struct buf usage cleanup(buf_done) = BUF_INIT;
 
-    operator_options_usage(&usage);
-    if (code == OPTIONS_HELP) {
-        fputs(buf_str(&usage), stderr);
-        return 0;
+    if (code == OPTIONS_CONFIG) {
+        zaplog_start(&(struct zaplog_opts){0}, NULL);
+        log_error("the configuration is wrong", "error", err->msg, NULL);
+        return 1;
     }
-    fprintf(stderr, "%s\n%s", err->msg, code == OPTIONS_USAGE ? buf_str(&usage) : "");
-    return code == OPTIONS_USAGE ? 2 : 1;
+    operator_options_usage(&usage);
+    fprintf(stderr, "%s%s%s", code == OPTIONS_USAGE ? err->msg : "",
+            code == OPTIONS_USAGE ? "\n" : "", buf_str(&usage));
+    return code == OPTIONS_USAGE ? 2 : 0;
+}
+
+/* A number is zap's V(n): beyond 1 nothing is left out of the log. */
+static int start_log(const struct operator_options *o, struct err *err)
+{
+    const char *level = o->zap_log_level;
+    int64_t verbosity = 0;
+    bool debug = o->zap_devel || !strcmp(level, "debug") ||
+                 (slice_int64(slice_of(level), &verbosity) && verbosity > 0);
+    struct zaplog_opts log = {.console = !strcmp(o->log_stdout_encoder, "console"),
+                              .file = o->log_file,
+                              .file_console = !strcmp(o->log_file_encoder, "console"),
+                              .sample = !o->zap_devel && verbosity < 2};
+
+    if (debug)
+        log_threshold = LOG_DEBUG;
+    else if (!strcmp(level, "error"))
+        log_threshold = LOG_ERROR;
+    else if (!strcmp(level, "panic"))
+        log_threshold = LOG_ERROR + 1;
+    return zaplog_start(&log, err);
+}
+
+static void tell_settings(const struct operator_options *o)
+{
+    struct buf gates cleanup(buf_done) = BUF_INIT;
+
+    operator_gates_json(o, &gates);
+    log_info("Loaded feature gates", "featureGates", buf_str(&gates), NULL);
+    if (o->forced_upgrade)
+        log_info("--forced-cluster-upgrade is deprecated and has no effect", NULL);
 }
 
 int verb_operator(int argc, char **argv)
@@ -318,15 +349,9 @@ int verb_operator(int argc, char **argv)
 
     if (code != OPTIONS_OK)
         return bad_options(code, &err);
-    struct zaplog_opts log = {.console = !strcmp(o.log_stdout_encoder, "console"),
-                              .file = o.log_file,
-                              .file_console = !strcmp(o.log_file_encoder, "console")};
-    if (zaplog_start(&log, &err) < 0)
+    if (start_log(&o, &err) < 0)
         return bad_options(OPTIONS_CONFIG, &err);
-    if (o.zap_devel || !strcmp(o.zap_log_level, "debug"))
-        log_threshold = LOG_DEBUG;
-    else if (!strcmp(o.zap_log_level, "error") || !strcmp(o.zap_log_level, "panic"))
-        log_threshold = LOG_ERROR;
+    tell_settings(&o);
     gethostname(host, sizeof host - 1);
     rand_uuid(uuid);
     snprintf(identity, sizeof identity, "%s_%s", host, uuid);

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CONFIG_MAX ((size_t)4 << 20)
 
@@ -19,7 +21,10 @@ struct setting {
     size_t at;
     const char *def;
     const char *help;
+    const char *words; /* what a flag of kind TEXT may say, '|' between; "N": a number above 0 */
 };
+
+#define TIME_WORDS "rfc3339nano|rfc3339|iso8601|millis|nano|epoch"
 
 #define AT(member) offsetof(struct operator_options, member)
 
@@ -53,10 +58,14 @@ static const struct setting settings[] = {
     {"burst", "burst", INT, AT(burst), "200", "requests at once beyond qps"},
     {"kubeconfig", NULL, TEXT, AT(kubeconfig), "", "kubeconfig file"},
     {"zap-devel", NULL, BOOL, AT(zap_devel), "false", "debug level, stack traces from warnings on"},
-    {"zap-encoder", NULL, TEXT, AT(zap_encoder), "", "accepted, without effect"},
-    {"zap-log-level", NULL, TEXT, AT(zap_log_level), "info", "debug, info, error, panic or a number"},
-    {"zap-stacktrace-level", NULL, TEXT, AT(zap_stacktrace_level), "error", "info, error or panic"},
-    {"zap-time-encoding", NULL, TEXT, AT(zap_time_encoding), "", "accepted, without effect"},
+    {"zap-encoder", NULL, TEXT, AT(zap_encoder), "", "accepted, without effect",
+     "json|console"},
+    {"zap-log-level", NULL, TEXT, AT(zap_log_level), "info", "debug, info, error, panic or a number",
+     "debug|info|error|panic|N"},
+    {"zap-stacktrace-level", NULL, TEXT, AT(zap_stacktrace_level), "error", "info, error or panic",
+     "info|error|panic"},
+    {"zap-time-encoding", NULL, TEXT, AT(zap_time_encoding), "", "accepted, without effect",
+     TIME_WORDS},
 };
 
 /* Go's strconv.ParseBool */
@@ -101,6 +110,19 @@ static bool assign(struct operator_options *o, const struct setting *s, const ch
     return false;
 }
 
+/* zap's flags take their words in any case. */
+static bool is_one_of(const char *words, const char *text)
+{
+    struct slice rest = slice_of(words), word;
+    int64_t n;
+
+    while (slice_cut(&rest, '|', &word))
+        if (slice_is(word, "N") ? slice_int64(slice_of(text), &n) && n > 0
+                                : strlen(text) == word.n && !strncasecmp(text, word.p, word.n))
+            return true;
+    return false;
+}
+
 static const struct setting *find_flag(const char *name, size_t n)
 {
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
@@ -135,7 +157,8 @@ static int parse_flags(struct operator_options *o, int argc, char **argv, struct
             err_set(err, ERR_BAD_REQUEST, "flag needs an argument: -%s", s->flag);
             return OPTIONS_USAGE;
         }
-        if (!assign(o, s, arena_strdup(&o->arena, value))) {
+        if ((s->words && !is_one_of(s->words, value)) ||
+            !assign(o, s, arena_strdup(&o->arena, value))) {
             err_set(err, ERR_BAD_REQUEST, "invalid %s value \"%s\" for flag -%s", kind_words[s->kind],
                     value, s->flag);
             return OPTIONS_USAGE;
@@ -175,6 +198,10 @@ static int take_from_file(struct operator_options *o, struct err *err)
     }
     if (o->concurrency == 0)
         o->concurrency = 1;
+    if (!*o->metrics_addr)
+        o->metrics_addr = ":8080";
+    if (!*o->probe_addr)
+        o->probe_addr = ":8082";
     o->ray.head_sidecars = json_get(root, "headSidecarContainers");
     o->ray.worker_sidecars = json_get(root, "workerSidecarContainers");
     o->ray.default_container_envs = json_get(root, "defaultContainerEnvs");
@@ -255,6 +282,24 @@ static int set_gates(struct operator_options *o, struct err *err)
         }
     }
     return OPTIONS_OK;
+}
+
+static int by_gate_name(const void *a, const void *b)
+{
+    return strcmp(gates[*(const size_t *)a].name, gates[*(const size_t *)b].name);
+}
+
+void operator_gates_json(const struct operator_options *o, struct buf *out)
+{
+    size_t order[FEATURE_COUNT];
+
+    for (size_t i = 0; i < FEATURE_COUNT; i++)
+        order[i] = i;
+    qsort(order, FEATURE_COUNT, sizeof *order, by_gate_name);
+    for (size_t i = 0; i < FEATURE_COUNT; i++)
+        buf_printf(out, "%c\"%s\":%s", i ? ',' : '{', gates[order[i]].name,
+                   o->ray.features[order[i]] ? "true" : "false");
+    buf_addc(out, '}');
 }
 
 static int choose_scheduler(struct operator_options *o, struct err *err)

@@ -50,6 +50,9 @@ int operator_options_parse(struct operator_options *o, int argc, char **argv, ch
 void operator_options_done(struct operator_options *o);
 void operator_options_usage(struct buf *out); /* the flags with their defaults */
 
+/* {"Gate": true, …}: all of KubeRay's own, by name. */
+void operator_gates_json(const struct operator_options *o, struct buf *out);
+
 /* The namespaces to watch, in order; n 0 means all. Lives in o. */
 const char **operator_namespaces(struct operator_options *o, size_t *ret_n);
 

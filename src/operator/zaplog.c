@@ -17,7 +17,7 @@
 #define BACKUP_NS (INT64_C(30) * 24 * 3600 * SECOND_NS)
 
 static struct {
-    bool console, file_console;
+    bool console, file_console, sample;
     char *path;
     int fd; /* -1: no file */
     off_t size;
@@ -114,7 +114,10 @@ static void add_pairs(struct buf *out, int row, const struct log_pair *pairs, si
         buf_adds(out, between);
         add_string(out, pairs[i].key);
         buf_addc(out, ':');
-        add_string(out, pairs[i].value);
+        if (strcmp(pairs[i].key, "featureGates") == 0)
+            buf_adds(out, pairs[i].value);
+        else
+            add_string(out, pairs[i].value);
         between = ",";
     }
 }
@@ -215,6 +218,32 @@ static void to_file(struct slice line)
         zap.size += (off_t)line.n;
 }
 
+/* ---- sampling ---- */
+
+#define SAMPLES 256
+#define SAMPLE_FIRST 100
+#define SAMPLE_THEREAFTER 100
+
+/* True when the line is one too many of its sort in this second. Sorts that share a place count
+ * together. */
+static bool is_too_many(enum log_level level, const char *msg, int64_t now_ns)
+{
+    static struct {
+        int64_t second;
+        unsigned n;
+    } seen[ARRAY_SIZE(levels)][SAMPLES];
+    unsigned hash = 5381;
+
+    for (const char *c = msg; *c; c++)
+        hash = hash * 33 + (unsigned char)*c;
+    if (seen[level][hash % SAMPLES].second != now_ns / SECOND_NS) {
+        seen[level][hash % SAMPLES].second = now_ns / SECOND_NS;
+        seen[level][hash % SAMPLES].n = 0;
+    }
+    unsigned n = ++seen[level][hash % SAMPLES].n;
+    return n > SAMPLE_FIRST && (n - SAMPLE_FIRST) % SAMPLE_THEREAFTER;
+}
+
 /* ---- in place of base's ---- */
 
 static void format(struct buf *out, enum log_level level, const char *msg,
@@ -222,6 +251,8 @@ static void format(struct buf *out, enum log_level level, const char *msg,
 {
     int64_t now = clock_wall_ns();
 
+    if (zap.sample && zap.fd < 0 && is_too_many(level, msg, now))
+        return; /* an empty line is none */
     zaplog_line(out, zap.console, now, level, msg, pairs, n);
     if (zap.fd < 0)
         return;
@@ -237,6 +268,7 @@ int zaplog_start(const struct zaplog_opts *o, struct err *err)
 
     zap.console = o->console;
     zap.file_console = o->file_console;
+    zap.sample = o->sample;
     log_format = format;
     if (!o->file || !*o->file)
         return 0;

@@ -5,7 +5,7 @@
  *
  * Lines about one object carry the pairs "controller", "namespace" and "name" (as the rest of the
  * operator logs them); here they become the logger's name and one member:
- * {"RayCluster":{"name":…,"namespace":…}}.
+ * {"RayCluster":{"name":…,"namespace":…}}. The value of "featureGates" is JSON already.
  */
 #ifndef MANTA_OPERATOR_ZAPLOG_H
 #define MANTA_OPERATOR_ZAPLOG_H
@@ -17,6 +17,8 @@ struct zaplog_opts {
     bool console;      /* of standard error; else JSON */
     const char *file;  /* NULL or "": none */
     bool file_console; /* of the file */
+    bool sample; /* of alike lines of a second the first hundred, then each hundredth; never with a
+                    file, as upstream */
 };
 
 /* Takes log_format and log_sink over. Fails when the file cannot be opened. */

@@ -209,20 +209,22 @@ class Cluster:
 class Operator:
     """`manta operator` (supervisor and worker are one process group)."""
 
-    def __init__(self, cluster, url, *flags, program=None, election=False, cwd=None):
+    def __init__(self, cluster, url, *flags, program=None, election=False, cwd=None, env=None):
         command = program or [os.path.abspath(common.MANTA), "operator"]
         self.args = [*command, "--kubeconfig", cluster.kubeconfig(url), "--metrics-addr", "0",
                      "--health-probe-bind-address", "0", "--use-kubernetes-proxy",
                      "--enable-leader-election=%s" % str(election).lower(), *flags]
         self.log = tempfile.NamedTemporaryFile(dir=cluster.dir, suffix=".log", delete=False).name
         self.lock, self.process, self.cwd, self.closed = threading.RLock(), None, cwd, False
+        self.env = dict(os.environ, **(env or {}))
         self.start()
 
     def start(self):
         with self.lock, open(self.log, "ab") as log:
             if self.closed:
                 return
-            self.process = subprocess.Popen(self.args, stdout=log, stderr=log, start_new_session=True, cwd=self.cwd)
+            self.process = subprocess.Popen(self.args, stdout=log, stderr=log, start_new_session=True, cwd=self.cwd,
+                                            env=self.env)
 
     def signal(self, number):
         try:

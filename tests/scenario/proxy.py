@@ -21,9 +21,9 @@ DASHBOARD = re.compile(r"^/api/v1/namespaces/([^/]+)/services/([^/:]+):dashboard
 class Request:
     """One request as it came in, and what became of it."""
 
-    def __init__(self, method, target, body):
+    def __init__(self, method, target, body, agent=""):
         url = urllib.parse.urlsplit(target)
-        self.method, self.target, self.path, self.body = method, target, url.path, body
+        self.method, self.target, self.path, self.body, self.agent = method, target, url.path, body, agent
         self.query = dict(urllib.parse.parse_qsl(url.query))
         self.at, self.done, self.status = time.monotonic(), None, None
         parts = [p for p in self.path.split("/") if p]
@@ -138,7 +138,8 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
     def handle_request(self):
         length = int(self.headers.get("Content-Length") or 0)
-        self.request_seen = Request(self.command, self.path, self.rfile.read(length) if length else b"")
+        self.request_seen = Request(self.command, self.path, self.rfile.read(length) if length else b"",
+                                    self.headers.get("User-Agent", ""))
         try:
             self.proxy.serve(self, self.request_seen)
         except OSError:  # the operator or the server went away

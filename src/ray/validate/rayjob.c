@@ -15,16 +15,7 @@ typedef const char *check(struct rayjob *j);
 
 static const char *metadata(struct rayjob *j)
 {
-    const char *why;
-
-    if (strlen(j->name) > 47)
-        return "The RayJob metadata is invalid: RayJob name should be no more than 47 characters";
-    why = name_dns1035_label(slice_of(j->name));
-    return !why ? NULL
-                : arena_printf(&j->p->arena,
-                               "The RayJob metadata is invalid: RayJob name should be a valid "
-                               "DNS1035 label: [%s]",
-                               why);
+    return validate_job_metadata(&j->p->arena, j->name);
 }
 
 static bool shuts_down(struct rayjob *j)
