@@ -52,7 +52,7 @@ static void check_line(struct slice line)
              value);
 }
 
-TEST(recorded)
+TEST(rc_152_recorded)
 {
     struct buf file cleanup(buf_done) = BUF_INIT;
     struct slice rest, line;

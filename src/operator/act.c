@@ -548,6 +548,28 @@ static void fetch_and_merge(struct pass *p, const struct action *act)
                                               .ctx = p});
 }
 
+static void on_looked(void *ctx, int code, unused struct json *answer, struct err *err)
+{
+    struct pass *p = ctx;
+
+    if (p->a->stopping)
+        end(p, PASS_ABANDONED, 0);
+    else if (code < 0)
+        failed(p, code, err->msg);
+    else
+        send_kube(p, current(p), KUBE_DELETE, NULL);
+}
+
+static void look_first(struct pass *p, const struct action *act)
+{
+    kube_call(p->a->kube, &(struct kube_call){.verb = KUBE_GET,
+                                              .gvr = kind_gvr(act->kind),
+                                              .ns = act->ns,
+                                              .name = act->name,
+                                              .on_done = on_looked,
+                                              .ctx = p});
+}
+
 static void perform(struct pass *p)
 {
     struct action *act;
@@ -573,6 +595,12 @@ static void perform(struct pass *p)
         fetch_and_merge(p, act);
         break;
     case ACT_DELETE:
+        if (act->look_first && !p->unsure) {
+            look_first(p, act);
+            break;
+        }
+        send_kube(p, act, KUBE_DELETE, NULL);
+        break;
     case ACT_DELETE_COLLECTION:
         send_kube(p, act, KUBE_DELETE, NULL);
         break;

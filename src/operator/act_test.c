@@ -70,11 +70,9 @@ static void serve(struct http_req *r, const char *line)
                   "\"name\":\"c\",\"uid\":\"owner\",\"resourceVersion\":\"30\"}}");
     else if (strncmp(line, "DELETE", 6) == 0)
         fake_json(r, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"gone\"}");
-    else if (strstr(line, "/pods/p "))
-        fake_json(r, *created ? 200 : 404,
+    else if (strstr(line, "/pods/"))
+        fake_json(r, *created && strstr(line, "/pods/p") ? 200 : 404,
                   *created ? created : "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
-    else if (strstr(line, "/pods/p"))
-        fake_json(r, 200, created);
     else
         serve_list(r, line);
 }
@@ -133,6 +131,20 @@ static void plan_more(struct snapshot *s, struct plan *p)
     p->done = true;
 }
 
+/* Two names of pods that may not be there: "p" is, once it was made; "q" is not. */
+static void plan_named(unused struct snapshot *s, struct plan *p)
+{
+    static const char *const names[] = {"p", "q"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct action *a = add(p, ACT_DELETE, KIND_POD, names[i]);
+        a->ignore_not_found = true;
+        a->look_first = true;
+        a->ok.reason = "DeletedWorkerPod";
+    }
+    p->done = true;
+}
+
 static void plan_secret(struct snapshot *s, unused struct plan *p)
 {
     snap_get(s, KIND_SECRET, "ns", "x");
@@ -142,6 +154,8 @@ static const struct planner head_planner = {KIND_RAYCLUSTER, "raycluster-control
                                             finish_head};
 static const struct planner more_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_more,
                                             NULL};
+static const struct planner named_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_named,
+                                             NULL};
 static const struct planner secret_planner = {KIND_RAYCLUSTER, "raycluster-controller", plan_secret,
                                               NULL};
 
@@ -263,6 +277,22 @@ TEST(versions_are_taken_over)
     CHECK(requested("DELETE /api/v1/namespaces/ns/pods/q"));
     const char *status = strstr(buf_str(&fake.record), "/rayclusters/c/status");
     CHECK(status && strstr(status, "\"resourceVersion\":\"30\""));
+    stop();
+}
+
+/* RC-053: a name that stays in the spec makes no write once its pod is gone. */
+TEST(rc_053_what_is_not_there_is_not_deleted)
+{
+    start("well");
+    run(&named_planner);
+    CHECK_INT(result, PASS_DONE);
+    CHECK(requested("GET /api/v1/namespaces/ns/pods/p\n") && requested("/pods/q\n"));
+    CHECK(!requested("DELETE"));
+    CHECK(!requested("DeletedWorkerPod"));
+    make_pod();
+    run(&named_planner);
+    CHECK(requested("DELETE /api/v1/namespaces/ns/pods/p"));
+    CHECK(!requested("DELETE /api/v1/namespaces/ns/pods/q"));
     stop();
 }
 

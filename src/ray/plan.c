@@ -152,6 +152,7 @@ static void print_flags(struct buf *out, const struct action *a)
         const char *name;
     } flags[] = {{a->ignore_not_found, "ignore-not-found"},
                  {a->ignore_exists, "ignore-exists"},
+                 {a->look_first, "look-first"},
                  {a->best_effort, "best-effort"},
                  {a->chain, "chain"}};
 

@@ -146,6 +146,7 @@ struct action {
     const char *selector;    /* ACT_DELETE_COLLECTION */
     const char *propagation; /* ACT_DELETE: NULL or "Background", "Foreground" */
     const char *uid;         /* ACT_DELETE: only the object of this UID; NULL: any */
+    bool look_first;         /* ACT_DELETE: GET it first, and write nothing if it is not there */
     yyjson_mut_val *body;    /* typed already: what is sent is exactly this */
     struct dash_target dash;
     bool ignore_not_found; /* NotFound counts as done; the ok note is not emitted then */

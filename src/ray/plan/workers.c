@@ -82,6 +82,8 @@ static size_t delete_unhealthy(struct pass *x, struct pods pods)
     return n;
 }
 
+/* Names stay in the spec when their pods are gone. A pod that we do not see may still be there, of
+ * somebody else's, so the server is asked; but nobody is told to delete nothing, pass after pass. */
 static void delete_named(struct pass *x, yyjson_val *group)
 {
     json_each(json_at(group, "scaleStrategy.workersToDelete"), v, i, n) {
@@ -93,6 +95,7 @@ static void delete_named(struct pass *x, yyjson_val *group)
         a->ok.text = arena_printf(x->a, "Deleted worker Pod %s/%s", x->c.ns, name);
         a->failed.text = arena_printf(x->a, "Failed to delete worker Pod %s/%s", x->c.ns, name);
         a->ignore_not_found = true;
+        a->look_first = !snap_get(x->s, KIND_POD, x->c.ns, name);
     }
 }
 
