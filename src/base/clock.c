@@ -1,8 +1,11 @@
 #include "base/clock.h"
 #include "base/names.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
+#include <threads.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -23,7 +26,7 @@ int64_t clock_mono_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-void rand_bytes(void *p, size_t n)
+static void from_kernel(void *p, size_t n)
 {
     char *c = p;
 
@@ -33,6 +36,38 @@ void rand_bytes(void *p, size_t n)
             abort();
         c += got, n -= (size_t)got;
     }
+}
+
+static thread_local struct {
+    unsigned char bytes[256];
+    size_t left;
+} kept;
+
+static void forget_kept(void)
+{
+    kept.left = 0;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_kept); /* a child is not to give what its parent gives */
+}
+
+/* A UID is made with every object: the kernel is asked for sixteen at a time. Nothing is given twice. */
+void rand_bytes(void *p, size_t n)
+{
+    static once_flag once = ONCE_FLAG_INIT;
+
+    if (n > sizeof kept.bytes / 4) {
+        from_kernel(p, n);
+        return;
+    }
+    call_once(&once, watch_forks);
+    if (kept.left < n)
+        from_kernel(kept.bytes, kept.left = sizeof kept.bytes);
+    kept.left -= n;
+    memcpy(p, kept.bytes + kept.left, n);
+    memset(kept.bytes + kept.left, 0, n);
 }
 
 uint32_t rand_below(uint32_t n)
