@@ -107,19 +107,6 @@ static void op_udp(unused struct node *n, int conn, const char *args)
     reply_socket(conn, fd, &err);
 }
 
-/* Interface names have 15 characters: the letters of the UID that fit. */
-static void veth_name(const char *dir, char out[16])
-{
-    const char *base = strrchr(dir, '/');
-    size_t n = 0;
-
-    out[n++] = 'v';
-    for (base = base ? base + 1 : dir; *base && n < 15; base++)
-        if (*base != '-')
-            out[n++] = *base;
-    out[n] = '\0';
-}
-
 struct pipes {
     int go[2], ready[2];
 };
@@ -168,7 +155,6 @@ static int start_shim(struct node *n, const char *dir, pid_t *ret, struct err *e
 
     if (r < 0)
         return r;
-    veth_name(dir, c.veth);
     c.pid = ns_fork(flags);
     if (c.pid == 0) {
         close(p.go[1]);
@@ -183,6 +169,8 @@ static int start_shim(struct node *n, const char *dir, pid_t *ret, struct err *e
     close(p.ready[1]);
     r = c.pid < 0 ? err_errno(err, errno, "making a pod's namespaces") : 0;
     if (r == 0) {
+        /* By the shim, not by the pod: the link of a pod's dead shim is deleted when that is reaped. */
+        snprintf(c.veth, sizeof c.veth, "v%d", c.pid);
         vec_push(&n->shims, c);
         r = finish_shim(n, &c, &p, err);
         *ret = c.pid;

@@ -180,6 +180,22 @@ class Kubelet(common.Scenario):
         self.wait_phase("after", "Succeeded")
         self.assertEqual(self.phase("before"), "Running")
 
+    def test_killed_shim_is_replaced(self):
+        """With a network that works: the dead shim's link is taken down, and not the new one's."""
+        if not self.isolated():
+            self.skipTest("no namespaces")
+        server = "python3 -m http.server 8000 --directory /etc"
+        self.apply(dict(pod("web", server, {"restartPolicy": "Always"}, readinessProbe={
+            "httpGet": {"port": 8000, "path": "/hosts"}, "periodSeconds": 1, "failureThreshold": 1}),
+            metadata={"name": "web", "labels": {"app": "web"}}))
+        for restarts in (1, 2):  # the second time after a back-off
+            wait_for("ready", lambda: self.conditions("pod", "web").get("Ready") == "True")
+            with open(glob.glob(self.state + "/pods/*/shim.json")[0], encoding="utf-8") as f:
+                os.kill(json.load(f)["pid"], signal.SIGKILL)
+            wait_for("a restart", lambda: [c for c in self.get("pod", "web")["status"]["containerStatuses"]
+                                           if c["restartCount"] == restarts and c["ready"]], 150)
+        self.assertNotIn("FailedCreatePodSandBox", [e["reason"] for e in self.get("events")["items"]])
+
     def test_api_server_away(self):
         self.apply(pod("x", "while [ ! -e /tmp/go ]; do sleep 0.05; done; exit 4"))
         uid = self.get("pod", "x")["metadata"]["uid"]
