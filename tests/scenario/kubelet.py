@@ -39,8 +39,9 @@ def processes(word):
     return found
 
 
-@unittest.skipUnless(common.kubectl_path(), "no kubectl")
-class Kubelet(common.Scenario):
+class KubeletScenario(common.Scenario):
+    """An API server and a kubelet whose one image is this machine's /usr."""
+
     def setUp(self):
         super().setUp()
         self.env["XDG_CACHE_HOME"] = self.dir + "/cache"
@@ -74,6 +75,9 @@ class Kubelet(common.Scenario):
                  lambda: self.phase(name) in phases)
         return self.get("pod", name)["status"]
 
+
+@unittest.skipUnless(common.kubectl_path(), "no kubectl")
+class Kubelet(KubeletScenario):
     def test_exit_code_and_log(self):
         self.apply(pod("a", "echo out; echo err >&2; exit 7"))
         status = self.wait_phase("a", "Failed")
