@@ -55,7 +55,7 @@ static const char *warning_value(struct arena *a, const char *text)
     return arena_strdup(a, buf_str(&b));
 }
 
-static struct http_field *answer_fields(struct request *req, int http, const char *content_type, size_t *ret_n)
+struct http_field *request_fields(struct request *req, int http, const char *content_type, size_t *ret_n)
 {
     size_t n = 0, max = 4 + req->warnings.list.n;
     struct http_field *f = arena_array(&req->arena, struct http_field, max);
@@ -76,7 +76,7 @@ static void respond(struct request *req, int http, const char *content_type, str
     size_t n;
 
     if (req->http) {
-        const struct http_field *fields = answer_fields(req, http, content_type, &n);
+        const struct http_field *fields = request_fields(req, http, content_type, &n);
 
         http_respond_rc(req->http, http, fields, n, body);
     }

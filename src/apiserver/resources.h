@@ -116,6 +116,7 @@ struct resource {
     unsigned verbs;
     const struct subresource *subresources; /* ends with a NULL name; or NULL */
     const struct scale_paths *scale;
+    const char *deprecation; /* a Warning with every answer: this version is deprecated; or NULL */
     bool has_status;     /* status is split from the rest: /status writes only it, others never */
     bool has_generation; /* metadata.generation is kept and goes up with everything but metadata and status */
     bool counts_annotations; /* generation goes up with annotations, too (Deployments) */

@@ -155,6 +155,8 @@ struct status *route(struct request *req)
     if (!res || (req->http && has_escaped_slash(req->http->path)))
         return status_no_such_resource(&req->arena);
     req->res = resource_ref(res);
+    if (res->deprecation)
+        warnings_add(&req->warnings, "%s", res->deprecation);
     int verb = pick_verb(req, watch);
     struct status *st = check_shape(req, verb);
     req->verb = verb < 0 ? VERB_GET : (enum api_verb)verb;

@@ -162,6 +162,9 @@ struct apiserver {
     void *drained_arg;
 };
 struct request *request_new(struct apiserver *api);
+/* Headers of an answer, in the request's arena: caching, type (NULL: none), what it is warned of. */
+struct http_field *request_fields(struct request *req, int http, const char *content_type,
+                                  size_t *ret_n);
 void request_free(struct request *req);
 
 #endif

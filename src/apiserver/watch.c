@@ -257,9 +257,9 @@ static struct watch *watch_new(struct request *req, struct selection *sel, int64
     vec_push(&set->list, w);
     all->n++;
     http_on_close(w->http, on_close, w);
-    const struct http_field fields[] = {HTTP_FIELD("Cache-Control", "no-cache, private"),
-                                        HTTP_FIELD("Content-Type", "application/json")};
-    http_start(w->http, 200, fields, ARRAY_SIZE(fields));
+    size_t n;
+    const struct http_field *fields = request_fields(req, 200, "application/json", &n);
+    http_start(w->http, 200, fields, n);
     req->http->user = NULL;
     req->http = NULL;
     request_free(req);

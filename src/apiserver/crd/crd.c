@@ -122,6 +122,17 @@ static void to_stored(const struct resource *from, yyjson_mut_doc *doc, yyjson_m
 static const struct resource_hooks version_hooks = {.from_stored = from_stored,
                                                     .to_stored = to_stored};
 
+/* What clients of a deprecated version are told, or NULL. */
+static const char *deprecation(struct arena *a, yyjson_val *version, const struct resource *res)
+{
+    const char *text = json_get_str(version, "deprecationWarning", NULL);
+
+    if (!json_bool_at(version, "deprecated", false))
+        return NULL;
+    return text ? arena_strdup(a, text)
+                : arena_printf(a, "%s %s is deprecated", res->api_version, res->kind);
+}
+
 static struct crd_version *version_new(struct crds *crds, yyjson_val *crd, yyjson_val *version)
 {
     struct crd_version *v = xnew(struct crd_version);
@@ -153,6 +164,7 @@ static struct crd_version *version_new(struct crds *crds, yyjson_val *crd, yyjso
         .free = version_free,
     };
     v->res.stored = &v->res;
+    v->res.deprecation = deprecation(a, version, &v->res);
     add_subresources(v, json_get(version, "subresources"));
     if (schema_compile(crds->pool, json_at(version, "schema.openAPIV3Schema"), &v->schema, &err) <
         0)
