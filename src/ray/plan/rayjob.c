@@ -199,6 +199,8 @@ static void state_initializing(struct rayjob *j)
             return;
         }
         rayjob_set(j, "dashboardURL", url);
+        /* Upstream leaves the last status from before the cluster was ready, whichever that was. */
+        rayjob_copy_cluster_status(j);
     }
     if (rayjob_mode_is(j, "InteractiveMode")) {
         rayjob_set(j, "jobDeploymentStatus", "Waiting");
