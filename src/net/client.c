@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#define SPILL_MS 100
 #define MAX_TRIES 5              /* of a call that was refused before it was processed */
 #define HEADERS_MAX (256 * 1024) /* bytes of a response's headers */
 #define BODY_DEFAULT ((size_t)64 << 20)
@@ -484,12 +485,49 @@ static struct http_call *first_waiting(struct http_client *cl)
     return container_of(list_first(&cl->waiting), struct http_call, link);
 }
 
+/* The connection that takes the next call: the one in use, or another with a stream to spare. */
+static struct cconn *h2_with_room(struct http_client *cl)
+{
+    if (cl->h2 && c2_room(cl->h2))
+        return cl->h2;
+    for (struct link *l = cl->conns.next; l != &cl->conns; l = l->next) {
+        struct cconn *cc = container_of(l, struct cconn, link);
+
+        if (cc->proto == &c2_proto && !cc->draining && c2_room(cc))
+            return cl->h2 = cc;
+    }
+    return NULL;
+}
+
+/*
+ * Streams that never end (watches) fill a connection up to the server's limit for good. When
+ * calls have waited for a stream that long, another connection is made.
+ */
+static void on_spill(struct timer *t)
+{
+    struct http_client *cl = container_of(t, struct http_client, spill);
+
+    cl->spilling = false;
+    if (may_send(cl) && !h2_with_room(cl))
+        dial_more(cl, 1);
+    else
+        client_pump(cl);
+}
+
 static void pump_h2(struct http_client *cl)
 {
-    while (cl->h2 && may_send(cl) && c2_room(cl->h2))
-        cconn_take(cl->h2, first_waiting(cl));
-    if (!cl->h2 && may_send(cl))
+    struct cconn *cc;
+
+    while (may_send(cl) && (cc = h2_with_room(cl)))
+        cconn_take(cc, first_waiting(cl));
+    if (!may_send(cl))
+        return;
+    if (!cl->h2) {
         dial_more(cl, 1);
+    } else if (!cl->spilling && cl->nconns < cl->o.max_conns) {
+        cl->spilling = true;
+        hub_timer_set(cl->hub, &cl->spill, SPILL_MS);
+    }
 }
 
 static void pump_h1(struct http_client *cl)
@@ -625,6 +663,7 @@ struct http_client *http_client_new(uv_loop_t *loop, const struct http_client_op
     list_init(&cl->ending);
     list_init(&cl->pool);
     cl->pump_task.fn = on_pump;
+    cl->spill.fn = on_spill;
     if (set_up(cl, o, err) < 0) {
         client_release(cl);
         return NULL;
@@ -648,6 +687,7 @@ void http_client_free(struct http_client *cl)
         return;
     cl->freeing = true;
     hub_unpost(&cl->pump_task);
+    hub_timer_stop(cl->hub, &cl->spill);
     for (struct link *l; (l = list_first(&cl->dials));) {
         struct cdial *cd = container_of(l, struct cdial, link);
         list_remove(l);

@@ -52,7 +52,8 @@ struct http_client_opts {
     unsigned ping_timeout;    /* no answer: the connection is dead (10 s) */
     unsigned idle_timeout;    /* a connection without a call closes (90 s) */
     unsigned max_in_flight;   /* further calls wait in order (unlimited; servers limit streams) */
-    unsigned max_conns;       /* HTTP/1.1 connections at once (64) */
+    unsigned
+        max_conns; /* connections at once (64): HTTP/1.1, or HTTP/2 whose streams are used up */
     /*
      * Gives a connected or connecting non-blocking socket in place of DNS and connect(2): a way
      * into another network namespace. A negative ERR_… fails the call as REFUSED.

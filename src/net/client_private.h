@@ -104,6 +104,8 @@ struct http_client {
     size_t nwaiting, in_flight, nconns, ndials;
     const struct cproto *proto; /* NULL until the first connection tells */
     struct cconn *h2;           /* takes new calls */
+    struct timer spill;         /* set while calls wait and no connection has a stream to spare */
+    bool spilling;
     struct task pump_task;
     nghttp2_session_callbacks *h2_callbacks;
     nghttp2_option *h2_option;

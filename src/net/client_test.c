@@ -457,6 +457,33 @@ TEST(refused_streams_are_sent_again)
     env_done(&e);
 }
 
+TEST(streams_that_never_end_get_more_connections)
+{
+    enum { N = 11 };
+    static struct get g[N], after;
+    struct env e;
+
+    memset(&srv, 0, sizeof srv);
+    env_init(&e, &(struct http_server_opts){.on_request = serve, .max_streams = 4});
+    struct http_client *c = env_client(&e, true, false);
+    get(c, &after, "GET", "/echo", (struct slice){0}); /* the server's limit is known */
+    run_until(&e, &after.done, 1, 5000);
+    for (int i = 0; i < N; i++)
+        get(c, &g[i], "GET", "/watch", (struct slice){0});
+    run_until(&e, &srv.nwatches, N, 10000);
+    CHECK_INT(srv.nwatches, N);
+    buf_done(&after.data);
+    memset(&after, 0, sizeof after);
+    get(c, &after, "GET", "/echo", (struct slice){0});
+    run_until(&e, &after.done, 1, 5000);
+    CHECK_INT(after.outcome, HTTP_CALL_DONE);
+    http_client_free(c);
+    for (int i = 0; i < N; i++)
+        buf_done(&g[i].data);
+    buf_done(&after.data);
+    env_done(&e);
+}
+
 TEST(max_in_flight_queues_in_order)
 {
     EACH_MODE
