@@ -245,6 +245,15 @@ static yyjson_val *spec_of(const struct check *c, const char *path)
     return json_at(c->root, prefix);
 }
 
+/* A StatefulSet's claims become volumes of its pods. */
+static bool is_claim_template(const struct check *c, const char *name)
+{
+    json_each(json_at(c->root, "spec.volumeClaimTemplates"), claim, i, n)
+        if (!strcmp(json_str_at(claim, "metadata.name", ""), name))
+            return true;
+    return false;
+}
+
 static void check_mount_name(struct check *c, const struct rule *r, const struct site *s)
 {
     const char *name = json_str(s->v, "");
@@ -252,7 +261,7 @@ static void check_mount_name(struct check *c, const struct rule *r, const struct
     (void)r;
     if (!*name)
         field_required(c->errs, s->path, NULL);
-    if (!named(json_get(spec_of(c, s->path), "volumes"), name))
+    if (!named(json_get(spec_of(c, s->path), "volumes"), name) && !is_claim_template(c, name))
         field_not_found(c->errs, s->path, s->v);
 }
 
