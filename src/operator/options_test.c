@@ -120,3 +120,53 @@ TEST(environment_reaches_the_planners)
     CHECK(ray_env_true(&o.ray, "ENABLE_LOGIN_SHELL", false));
     operator_options_done(&o);
 }
+
+TEST(pl_014_gates_as_json)
+{
+    struct operator_options o;
+    struct buf b cleanup(buf_done) = BUF_INIT;
+    struct err err;
+
+    CHECK_INT(PARSE(&o, &err, "--feature-gates=AllBeta=false"), OPTIONS_OK);
+    operator_gates_json(&o, &b);
+    CHECK(strstr(buf_str(&b), "{\"GCSFaultToleranceEmbeddedStorage\":false,\"KubernetesWAS\":false,"));
+    CHECK(!strstr(b.data, "true"));
+    operator_options_done(&o);
+}
+
+TEST(zap_flags_take_their_words_only)
+{
+    static char *const good[] = {"--zap-log-level=DEBUG", "--zap-log-level=3", "--zap-encoder=console",
+                                 "--zap-stacktrace-level=panic", "--zap-time-encoding=rfc3339nano"};
+    static char *const bad[] = {"--zap-log-level=0", "--zap-log-level=warn", "--zap-encoder=xml",
+                                "--zap-stacktrace-level=debug", "--zap-time-encoding=now"};
+    struct operator_options o;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        CHECK_INT(PARSE(&o, &err, good[i]), OPTIONS_OK);
+        operator_options_done(&o);
+        CHECK_INT(PARSE(&o, &err, bad[i]), OPTIONS_USAGE);
+        operator_options_done(&o);
+    }
+}
+
+/* PL-005; what is empty in the file counts as absent where upstream defaults it. */
+TEST(pl_005_defaults_of_a_file)
+{
+    static const char text[] = "apiVersion: config.ray.io/v1alpha1\nkind: Configuration\n"
+                               "metricsAddr: ''\nreconcileConcurrency: 0\nqps: 0\n";
+    char path[] = "/tmp/manta-config-XXXXXX";
+    struct operator_options o;
+    struct err err;
+
+    close(mkstemp(path));
+    CHECK_OK(file_write(path, slice_of(text), 0600, &err), &err);
+    CHECK_INT(PARSE(&o, &err, "--config", path, "--enable-leader-election=false"), OPTIONS_OK);
+    CHECK_STR(o.metrics_addr, ":8080");
+    CHECK_STR(o.probe_addr, ":8082");
+    CHECK(o.leader_election && o.concurrency == 1 && o.burst == 200);
+    CHECK(o.qps == 0); /* an explicit zero stays: client-go's own default */
+    operator_options_done(&o);
+    unlink(path);
+}

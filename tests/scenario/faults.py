@@ -75,10 +75,10 @@ class Faults(unittest.TestCase):
         cls.reasons = ns.reasons()
 
     @classmethod
-    def play(cls, story, rule=None, meanwhile=None):
+    def play(cls, story, rule=None, meanwhile=None, dashboard=None):
         """The story with an operator behind a proxy of this rule; gives its namespace and the proxy's log."""
-        ns = cls.world.namespace()
-        way = proxy.Proxy(cls.world.api, rule)
+        ns = cls.world.namespace(dashboard)
+        way = proxy.Proxy(cls.world.api, rule, dashboard)
         operator = cluster.Operator(cls.world, way.url, "--watch-namespace", ns.name)
         ended = threading.Event()
         if meanwhile:
@@ -93,6 +93,26 @@ class Faults(unittest.TestCase):
             ended.set()
             operator.kill()
             way.close()
+
+    def unchanged_job(self, story, rule):
+        """A RayJob's life; a job is posted to Ray once, whatever becomes of the answers."""
+        dashboard = stories.dashboard_of(story)
+        calm, _ = self.play(story, dashboard=stories.dashboard_of(story))
+        ns, log = self.play(story, rule, dashboard=dashboard)
+        self.assertEqual("\n".join(ns.outcome()), "\n".join(calm.outcome()))
+        self.assertLessEqual(ns.reasons(), calm.reasons())
+        return dashboard, log
+
+    def test_answers_about_a_job_lost(self):
+        rule = Once(proxy.lose, lambda r: r.is_write and not r.for_dashboard)
+        self.unchanged_job(stories.job_kubernetes, rule)
+        self.assertGreater(len(rule.done), 6)
+
+    def test_conflicts_about_a_job(self):
+        rule = Once(proxy.status(409, "Conflict"), is_put)
+        dashboard, _ = self.unchanged_job(stories.job_http, rule)
+        self.assertGreater(len(rule.done), 1)
+        self.assertEqual(len(dashboard.submitted), 1)
 
     def unchanged(self, rule, meanwhile=None):
         ns, log = self.play(life, rule, meanwhile)
