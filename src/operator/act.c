@@ -36,13 +36,25 @@ struct pass {
     uint8_t entropy[32];
     char id[37]; /* of this pass, in its log lines */
     uint32_t attempt;
+    bool lent; /* its plan is long: its place is another key's meanwhile */
     struct act_watcher watcher;
 };
+
+/* A plan with more actions than this lends its place, so that a few large clusters hold up nobody. */
+#define LONG_PLAN 16
+
+static void waits(struct pass *p, bool begins)
+{
+    if (p->watcher.on_wait && !p->a->stopping)
+        p->watcher.on_wait(p->watcher.ctx, begins ? -1 : 1);
+}
 
 static void end(struct pass *p, enum pass_result result, int64_t again_ns)
 {
     struct act_watcher w = p->watcher;
 
+    if (p->lent)
+        waits(p, false);
     plan_done(&p->first);
     plan_done(&p->second);
     for (size_t i = 0; i < p->answers.n; i++)
@@ -118,12 +130,6 @@ static void plan_first(struct pass *p);
 
 /* ---- the dashboard's answer, then the plan anew ---- */
 
-static void waits(struct pass *p, bool begins)
-{
-    if (p->watcher.on_wait && !p->a->stopping)
-        p->watcher.on_wait(p->watcher.ctx, begins ? -1 : 1);
-}
-
 static void on_answer(void *ctx, const struct dash_answer *answer)
 {
     struct pass *p = ctx;
@@ -170,6 +176,10 @@ static void begin_actions(struct pass *p, struct plan *plan)
     p->at = 0;
     p->unsure = false;
     p->repeated = 0;
+    if (!p->lent && plan->actions.n > LONG_PLAN) {
+        p->lent = true;
+        waits(p, true);
+    }
     for (size_t i = 0; i < plan->events.n; i++)
         emit(p, &plan->events.v[i], NULL);
     perform(p);

@@ -23,6 +23,7 @@ struct actor {
     struct recorder *recorder;
     struct guard *guard; /* NULL: no supervisor */
     const struct ray_options *options;
+    unsigned concurrency; /* --reconcile-concurrency */
     uint32_t attempts;    /* salt of generated names, differs each time */
     int64_t (*now)(void); /* wall clock */
     /* A status was written; was and now are the whole objects. NULL: nobody asks. */
@@ -41,7 +42,8 @@ enum pass_result {
 };
 
 /* Runs a pass over ns/name. on_end comes once, perhaps before the function returns. */
-/* on_wait (may be NULL) tells when the pass begins (-1) and ends (+1) to wait for a dashboard. */
+/* on_wait (may be NULL) tells when the pass begins (-1) and ends (+1) to be one that others need not
+ * wait for: it waits for a dashboard, or its plan is long. */
 struct act_watcher {
     void (*on_end)(void *ctx, enum pass_result result, int64_t again_ns);
     void (*on_wait)(void *ctx, int places);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "kube/queue.h"
 #include "operator/meters.h"
 #include "operator/metrics.h"
@@ -12,9 +13,12 @@
 #include <malloc.h>
 #include <string.h>
 
-/* Keys of one kind under way. Enough to keep the API server busy; each holds its plan in memory.
- * Passes that wait for a dashboard do not count. */
-#define KEYS_AT_ONCE 16
+/* Keys of one kind under way for each of --reconcile-concurrency, and at least: enough to keep the
+ * API server busy at the default rate limit. Each holds its plan in memory, some 100 KB. Passes that
+ * wait for a dashboard or have a long plan do not count. */
+#define KEYS_EACH 2
+#define KEYS_LEAST 4
+#define KEYS_MOST 64
 
 /* Which updates of the object itself wake its controller. */
 enum predicate {
@@ -76,6 +80,7 @@ struct controllers {
     size_t n;
     uv_timer_t *quiet;
     uv_timer_t *sync; /* until all can run */
+    bool settled;     /* it was quiet once: the start is over */
 };
 
 /* One pass under way. */
@@ -143,6 +148,9 @@ static void on_quiet(uv_timer_t *t)
 
     observe_rest(all->a->observe);
     malloc_trim(0);
+    if (!all->settled)
+        pages_drop_code();
+    all->settled = true;
 }
 
 static void on_end(void *ctx, enum pass_result result, int64_t again_ns)
@@ -242,6 +250,11 @@ static void list_owned(struct controller *c, const struct ray_options *o)
         c->owns[c->n_owns++] = sched->owns[i];
 }
 
+static unsigned keys_at_once(const struct actor *a)
+{
+    return MIN(MAX(MIN(a->concurrency, KEYS_MOST) * KEYS_EACH, KEYS_LEAST), KEYS_MOST);
+}
+
 struct controllers *controllers_new(struct actor *a)
 {
     struct controllers *all = xnew(struct controllers);
@@ -262,14 +275,14 @@ struct controllers *controllers_new(struct actor *a)
         c->all = all;
         list_owned(c, a->options);
         c->queue = queue_new(
-            a->loop, &(struct queue_opts){.concurrency = KEYS_AT_ONCE, .run = on_run, .ctx = c});
+            a->loop, &(struct queue_opts){.concurrency = keys_at_once(a), .run = on_run, .ctx = c});
         queue_pause(c->queue, true); /* until what it reads at once is there */
     }
     return all;
 }
 
 /* The series that are there before anything has happened. */
-static void prepare_metrics(const char *name)
+static void prepare_metrics(const char *name, unsigned concurrency)
 {
     static const char *const results[] = {"error", "requeue_after", "requeue", "success"};
 
@@ -279,7 +292,7 @@ static void prepare_metrics(const char *name)
     metrics_add(METRIC_RECONCILE_PANICS, 0, name);
     metrics_add(METRIC_RECONCILE_TIMEOUTS, 0, name);
     metrics_add(METRIC_TERMINAL_ERRORS, 0, name);
-    metrics_set(METRIC_MAX_CONCURRENT, KEYS_AT_ONCE, name);
+    metrics_set(METRIC_MAX_CONCURRENT, concurrency, name);
 }
 
 /* What is only known when somebody asks: depths, ages. */
@@ -340,7 +353,7 @@ void controllers_start(struct controllers *all)
     uv_timer_start(all->sync, on_sync_time, SYNC_MS, 0);
     for (size_t i = 0; i < all->n; i++) {
         const struct controller_row *row = all->list[i].row;
-        prepare_metrics(row->name);
+        prepare_metrics(row->name, MAX(all->a->concurrency, 1));
         observe_need(all->a->observe, row->planner->kind);
         for (size_t k = 0; k < all->list[i].n_owns; k++)
             observe_need(all->a->observe, all->list[i].owns[k]);
@@ -442,4 +455,5 @@ void controllers_filled(void *ctx, unused enum ray_kind kind)
     }
     if (all_run)
         uv_timer_stop(all->sync);
+    uv_timer_start(all->quiet, on_quiet, QUIET_MS, 0);
 }

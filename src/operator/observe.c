@@ -64,10 +64,28 @@ const struct gvr *kind_gvr(enum ray_kind kind)
     return &gvrs[kind];
 }
 
+/* Equal but for the version: what else changed is not kept. */
+static bool is_no_news(yyjson_val *was, yyjson_val *now, const char *inside)
+{
+    if (yyjson_obj_size(was) != yyjson_obj_size(now))
+        return false;
+    json_each_member(was, key, val) {
+        const char *name = yyjson_get_str(key);
+        yyjson_val *other = json_get(now, name);
+        if (inside ? !strcmp(name, "resourceVersion") : !strcmp(name, "metadata"))
+            continue;
+        if (!json_equal(val, other))
+            return false;
+    }
+    return inside || is_no_news(json_get(was, "metadata"), json_get(now, "metadata"), "metadata");
+}
+
 static void on_store_change(void *ctx, struct json *was, struct json *now)
 {
     struct source *s = ctx;
 
+    if (was && now && is_no_news(json_root(was), json_root(now), NULL))
+        return;
     s->o->opts.on_change(s->o->opts.ctx, s->kind, json_root(was), json_root(now),
                          !s->o->filled[s->kind]);
 }
@@ -216,7 +234,10 @@ static yyjson_val *pinned_get(void *ctx, enum ray_kind kind, const char *ns, con
     struct pins *pins = ctx;
     struct source *s = source_of(pins->o, kind, ns);
 
-    return s ? pin(pins, store_get(s->store, ns, name)) : NULL;
+    yyjson_val *object = s ? pin(pins, store_get(s->store, ns, name)) : NULL;
+    if (s)
+        store_rest(s->store); /* the pins have it; a store that seldom changes would keep it, too */
+    return object;
 }
 
 static yyjson_val **pinned_list(void *ctx, struct arena *a, enum ray_kind kind, const char *ns,
@@ -232,6 +253,7 @@ static yyjson_val **pinned_list(void *ctx, struct arena *a, enum ray_kind kind, 
     yyjson_val **list = arena_array(a, yyjson_val *, *ret_n + 1);
     for (size_t i = 0; i < *ret_n; i++)
         list[i] = pin(pins, found[i]);
+    store_rest(s->store);
     return list;
 }
 

@@ -161,6 +161,7 @@ static void make_actor(struct worker *w, struct guard *guard)
                               .kube = w->kube,
                               .guard = guard,
                               .options = &w->o->ray,
+                              .concurrency = (unsigned)MIN(MAX(w->o->concurrency, 1), INT16_MAX),
                               .now = clock_wall_ns,
                               .on_status = meters_status,
                               .on_unsynced = on_unsynced,

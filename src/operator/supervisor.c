@@ -1,6 +1,7 @@
 #include "operator/supervisor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pages.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -42,6 +43,7 @@ static void start(struct supervisor *s, int (*work)(struct guard *g, void *ctx),
         exit(work(s->guard, ctx));
     }
     s->pid_fd = s->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, s->pid, 0);
+    pages_drop_code();
 }
 
 static void hand_on_signal(struct supervisor *s)
