@@ -555,6 +555,9 @@ struct json **store_by_owner(struct store *s, struct arena *a, const char *uid, 
 
 void store_each(struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx)
 {
-    for (struct map_item *i = map_next(&s->by_name, NULL); i; i = map_next(&s->by_name, i))
-        fn(ctx, entry_doc(s, i->value));
+    for (struct map_item *i = map_next(&s->by_name, NULL); i; i = map_next(&s->by_name, i)) {
+        const struct entry *e = i->value;
+        autojson struct json *doc = e->open ? json_ref(e->open) : packed_open(e->packed);
+        fn(ctx, doc);
+    }
 }

@@ -79,7 +79,7 @@ struct json **store_list(struct store *s, struct arena *a, const char *ns, const
 struct json **store_by_owner(struct store *s, struct arena *a, const char *uid,
                              size_t *ret_n);
 
-/* Visits all, in no order; fn must not change the store. */
+/* Visits all, in no order; fn must not change the store, and obj is open only meanwhile. */
 void store_each(struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx);
 
 void store_rest(struct store *s); /* closes what was given out: no more of it is looked at */
