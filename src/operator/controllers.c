@@ -106,9 +106,11 @@ static struct running *running_new(struct controller *c, const char *key)
     return r;
 }
 
+/* c is NULL once the controllers are gone: passes that are abandoned end after them. */
 static void running_free(struct running *r)
 {
-    *(r->prev ? &r->prev->next : &r->c->all->running) = r->next;
+    if (r->c)
+        *(r->prev ? &r->prev->next : &r->c->all->running) = r->next;
     if (r->next)
         r->next->prev = r->prev;
     free(r->key);
@@ -197,7 +199,8 @@ static void on_released(void *ctx, bool ok)
 {
     struct running *r = ctx;
 
-    queue_done(r->c->queue, r->key, ok ? QUEUE_AGAIN : QUEUE_RETRY, 0);
+    if (r->c)
+        queue_done(r->c->queue, r->key, ok ? QUEUE_AGAIN : QUEUE_RETRY, 0);
     running_free(r);
 }
 
@@ -371,6 +374,11 @@ void controllers_free(struct controllers *all)
         return;
     uv_close((uv_handle_t *)all->quiet, free_handle);
     uv_close((uv_handle_t *)all->sync, free_handle);
+    for (struct running *r = all->running, *next; r; r = next) {
+        next = r->next;
+        r->c = NULL;
+        r->prev = r->next = NULL;
+    }
     for (size_t i = 0; i < all->n; i++) {
         queue_free(all->list[i].queue);
         map_done(&all->list[i].waiting);
