@@ -10,8 +10,8 @@ static bool printable(uint32_t c)
     static const struct {
         uint32_t from, to;
     } not_printable[] = {
-        {0x00, 0x1f},     {0x7f, 0xa0},     {0xad, 0xad},     {0x1680, 0x1680}, {0x180e, 0x180e},
-        {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000}, {0xe000, 0xf8ff},
+        {0x00, 0x1f},     {0x7f, 0xa0},     {0xad, 0xad},     {0x1680, 0x1680},    {0x180e, 0x180e},
+        {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},    {0xe000, 0xf8ff},
         {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0x10ffff},
     };
     for (size_t i = 0; i < ARRAY_SIZE(not_printable); i++)
@@ -71,7 +71,8 @@ static int shortest(double v, char digits[20])
     return (int)strtol(*p ? p + 1 : p, NULL, 10);
 }
 
-static char *format(double v, int exp, const char *digits, bool e_form, const char *e_fmt, char *out)
+static char *format(double v, int exp, const char *digits, bool e_form, const char *e_fmt,
+                    char *out)
 {
     char *p = out, *end = out + GO_FLOAT_TEXT;
     int n = (int)strlen(digits);
@@ -109,6 +110,17 @@ char *go_float_json(double v, char out[GO_FLOAT_TEXT])
     int exp = shortest(v, digits);
 
     return format(v, exp, digits, v != 0 && (exp < -6 || exp >= 21), "e%+d", out);
+}
+
+double go_float32(double v)
+{
+    char text[GO_FLOAT_TEXT];
+    int digits = 1;
+
+    do
+        snprintf(text, sizeof text, "%.*g", digits, (double)(float)v);
+    while (strtof(text, NULL) != (float)v && ++digits < 10);
+    return strtod(text, NULL);
 }
 
 static void json_rune(struct buf *b, struct slice s, size_t len, uint32_t c)
@@ -197,7 +209,8 @@ bool member_same_key(const struct member *a, const struct member *b)
 {
     size_t n = yyjson_get_len(a->key);
 
-    return n == yyjson_get_len(b->key) && memcmp(yyjson_get_str(a->key), yyjson_get_str(b->key), n) == 0;
+    return n == yyjson_get_len(b->key) &&
+           memcmp(yyjson_get_str(a->key), yyjson_get_str(b->key), n) == 0;
 }
 
 struct member *members_sorted(yyjson_val *obj, size_t *ret_n)

@@ -14,6 +14,8 @@ void go_quote(struct buf *b, struct slice s);
 #define GO_FLOAT_TEXT 40
 char *go_float(double v, char out[GO_FLOAT_TEXT]);
 char *go_float_json(double v, char out[GO_FLOAT_TEXT]);
+/* The double that prints as the float32 v would: the fewest digits that read back as the same float. */
+double go_float32(double v);
 
 /* A JSON string as json.Marshal writes it; html: <, > and & are escaped, too. What is not UTF-8
  * becomes U+FFFD. */

@@ -97,15 +97,7 @@ static void write_float(struct writer *w, double d, bool single)
 {
     char text[GO_FLOAT_TEXT];
 
-    if (single) { /* the shortest decimal that reads back as the same float */
-        int digits = 1;
-
-        do
-            snprintf(text, sizeof(text), "%.*g", digits, (double)(float)d);
-        while (strtof(text, NULL) != (float)d && ++digits < 10);
-        d = strtod(text, NULL);
-    }
-    buf_adds(w->out, go_float_json(d, text));
+    buf_adds(w->out, go_float_json(single ? go_float32(d) : d, text));
 }
 
 static void write_quantity(struct writer *w, yyjson_val *v)
