@@ -312,8 +312,12 @@ static void drop(enum metric m, const char *key)
 
 void metrics_clear(enum metric m)
 {
-    for (struct map_item *i; (i = map_next(&all[m], NULL));)
-        drop(m, i->key);
+    for (struct map_item *i = map_next(&all[m], NULL); i; i = map_next(&all[m], i)) {
+        struct series *s = i->value;
+        free(s->counts);
+        free(s);
+    }
+    map_done(&all[m]);
 }
 
 void metrics_forget(enum metric m, const char *ns, const char *name)
@@ -336,9 +340,7 @@ void metrics_forget(enum metric m, const char *ns, const char *name)
 
 void metrics_reset(void)
 {
-    for (int m = 0; m < METRIC_COUNT; m++) {
+    for (int m = 0; m < METRIC_COUNT; m++)
         metrics_clear((enum metric)m);
-        map_done(&all[m]);
-    }
     memset(on_scrape, 0, sizeof on_scrape);
 }

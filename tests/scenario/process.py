@@ -133,6 +133,14 @@ class Process(unittest.TestCase):
         self.ends(op, 1)
         self.assertEqual(way.writes(), [])
 
+    def test_election_outside_of_a_cluster_needs_a_namespace(self):
+        if os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/namespace"):
+            self.skipTest("this is a pod")
+        op = cluster.Operator(self.world, self.world.api.server, election=True)
+        self.addCleanup(op.kill)
+        self.ends(op, 1)
+        self.assertIn("--leader-election-namespace", op.output())
+
     def test_pl_140_workload_aware_scheduling_needs_its_api(self):
         _, _, op = self.play("--feature-gates=KubernetesWAS=true")
         self.ends(op, 1)
