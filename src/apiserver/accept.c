@@ -50,7 +50,6 @@ static const struct {
 } types[] = {
     {"application/json", ENCODE_JSON},
     {"*/*", ENCODE_JSON},
-    {"application/*", ENCODE_JSON},
     {"application/yaml", ENCODE_YAML},
     {"application/vnd.kubernetes.protobuf", ENCODE_PROTOBUF},
 };

@@ -70,7 +70,7 @@ static struct status *parse(struct request *req, const char *kind, struct json *
     }
     if (slice_is(type, "application/vnd.kubernetes.protobuf"))
         return parse_protobuf(req, kind, ret);
-    if (type.n && !slice_is(type, "application/json"))
+    if (type.n && !(type.n == 16 && strncasecmp(type.p, "application/json", 16) == 0))
         return status_new(&req->arena, ERR_UNSUPPORTED_MEDIA_TYPE,
                           "the body of the request was in an unknown format - accepted media types include: "
                           "application/json, application/yaml, application/vnd.kubernetes.protobuf");
@@ -319,12 +319,29 @@ struct status *body_object(struct request *req, const struct resource *res, yyjs
     return by_schema(req, res, yyjson_is_obj(root) ? root : NULL, ret);
 }
 
+/* A patch may not make another kind, or another version, of a custom object. */
+static struct status *check_custom_type(struct request *req, const struct resource *res, yyjson_val *in)
+{
+    const char *kind = json_get_str(in, "kind", ""), *version = json_get_str(in, "apiVersion", "");
+
+    if (strcmp(kind, res->kind) != 0)
+        field_invalid_str(&req->errs, "kind", kind, arena_printf(&req->arena, "must be %s", res->kind));
+    if (strcmp(version, res->api_version) != 0)
+        field_invalid_str(&req->errs, "apiVersion", version,
+                          arena_printf(&req->arena, "must be %s", res->api_version));
+    return req->errs.n ? status_invalid(&req->arena, res->group, arena_strdup(&req->arena, kind), req->name, &req->errs)
+                       : NULL;
+}
+
 struct status *body_retype(struct request *req, const struct resource *res, yyjson_mut_val **obj)
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
     struct json *in autojson = json_freeze(*obj);
-    struct status *st = by_schema(req, res, json_root(in), obj);
+    struct status *st = res->built_in ? NULL : check_custom_type(req, res, json_root(in));
 
+    if (st)
+        return st;
+    st = by_schema(req, res, json_root(in), obj);
     if (!st)
         return NULL;
     json_write(&text, json_root(in));

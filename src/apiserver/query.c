@@ -67,7 +67,7 @@ struct status *query_int(struct request *req, const char *name, int64_t *ret)
 {
     const char *v = request_param(req, name);
 
-    if (v && *v && !slice_int64(slice_of(v), ret))
+    if (v && !slice_int64(slice_of(v), ret))
         return status_new(&req->arena, ERR_BAD_REQUEST, "strconv.ParseInt: parsing \"%s\": invalid syntax", v);
     return NULL;
 }

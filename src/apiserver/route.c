@@ -54,10 +54,11 @@ static int pick_verb(struct request *req, bool watch_path)
     bool named = *req->name;
 
     if (strcmp(req->method, "GET") == 0)
-        return *req->subresource                ? VERB_GET
-               : watch_path || parse_watch(req) ? VERB_WATCH
-               : named                          ? VERB_GET
-                                                : VERB_LIST;
+        return *req->subresource  ? VERB_GET
+               : watch_path       ? VERB_WATCH
+               : named            ? VERB_GET /* "watch" in its query means nothing */
+               : parse_watch(req) ? VERB_WATCH
+                                  : VERB_LIST;
     if (strcmp(req->method, "POST") == 0)
         return named && !*req->subresource ? -1 : VERB_CREATE;
     if (strcmp(req->method, "PUT") == 0)

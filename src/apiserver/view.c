@@ -133,8 +133,9 @@ void view_list_open(const struct view *v, const struct resource *res, struct buf
 void view_list_close(const struct view *v, const struct resource *res, const struct list_meta *meta,
                      struct buf *out)
 {
+    bool none = out->data[out->len - 1] == '[';
     /* Kinds without columns of their own have no rows rather than an empty list of them. */
-    if (v->rep == REP_TABLE && out->data[out->len - 1] == '[' && table_is_plain(res)) {
+    if (none && (v->rep == REP_PARTIAL_LIST || (v->rep == REP_TABLE && table_is_plain(res)))) {
         out->len--;
         buf_adds(out, "null");
     } else {

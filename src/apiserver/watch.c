@@ -320,6 +320,8 @@ static struct status *read_start(struct request *req, struct start *s)
 
     *s = (struct start){.timeout = TIMEOUT_MIN + rand_below(TIMEOUT_MIN)};
     st = query_int(req, "timeoutSeconds", &s->timeout);
+    if (!st)
+        st = query_int(req, "limit", &(int64_t){0});
     if (st)
         return st;
     check_match(req, send_initial, request_param(req, "resourceVersionMatch"));

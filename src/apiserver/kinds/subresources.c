@@ -61,6 +61,11 @@ static void handle_binding(struct request *req)
     if (!body(req, &in))
         return;
     const char *node = json_str_at(json_root(in), "target.name", "");
+    if (strcmp(json_str_at(json_root(in), "metadata.name", ""), req->name)) {
+        request_status(req, status_new(&req->arena, ERR_BAD_REQUEST,
+                                       "name in URL does not match name in Binding object"));
+        return;
+    }
     struct object *old autoobject = newest(req, &pending);
     if (!old)
         request_later_status(req, status_not_found(&req->arena, "", "pods", req->name));

@@ -141,6 +141,8 @@ static struct status *read_options(struct list *l)
     struct status *st = query_int(req, "limit", &l->limit);
     bool paged = token && *token;
 
+    if (!st)
+        st = query_int(req, "timeoutSeconds", &(int64_t){0});
     if (st)
         return st;
     check_match(req, request_param(req, "resourceVersion"), request_param(req, "resourceVersionMatch"), paged);

@@ -106,6 +106,10 @@ static struct status *apply_patch(struct request *req, enum patch_kind kind, yyj
         return patch_failed(req, &err);
     if (!yyjson_mut_is_obj(*obj))
         return bad_patch(req, "the result is no object");
+    if (kind == PATCH_STRATEGIC_DOC) { /* it is applied to the struct: its type is not a member */
+        json_put_str(doc, *obj, "kind", req->res->kind);
+        json_put_str(doc, *obj, "apiVersion", req->res->api_version);
+    }
     return NULL;
 }
 
