@@ -43,7 +43,7 @@ TEST(apiserver_routes)
         {"GET", "/api/v1/watch/pods", "", 0, "watch /v1/pods    "},
         {"GET", "/api/v1/namespaces/a/pods/", "", 0, "list /v1/pods a   "},
         {"GET", "/api/v1/namespaces/a/pods/p", "", 0, "get /v1/pods a p  "},
-        {"GET", "/api/v1/namespaces/a/pods/p", "watch=true", 0, "watch /v1/pods a p  "},
+        {"GET", "/api/v1/namespaces/a/pods/p", "watch=true", 0, "get /v1/pods a p  "},
         {"GET", "/api/v1/namespaces/a/pods/p/log", "", 0, "get /v1/pods a p log "},
         {"GET", "/api/v1/namespaces/a", "", 0, "get /v1/namespaces  a  "},
         {"PUT", "/api/v1/namespaces/a/finalize", "", 0, "update /v1/namespaces  a finalize "},
