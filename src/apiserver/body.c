@@ -124,7 +124,8 @@ static struct status *check_custom_kind(struct request *req, const struct resour
     if (!strcmp(kind, res->kind))
         return NULL;
     field_invalid_str(&req->errs, "kind", kind, arena_printf(&req->arena, "must be %s", res->kind));
-    return status_invalid(&req->arena, res->group, kind, name, &req->errs);
+    return status_invalid(&req->arena, res->group, arena_strdup(&req->arena, kind), /* outlives the body */
+                          arena_strdup(&req->arena, name), &req->errs);
 }
 
 /* What is absent is what the path says. */
