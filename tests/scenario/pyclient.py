@@ -2,6 +2,7 @@
 by name from PyPI into an environment of its own under the cache, once; where it cannot be had the tests are skipped and say why."""
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import unittest
@@ -12,6 +13,14 @@ CLIENT = "kubernetes==37.0.2"
 CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 ENVIRONMENT = os.path.join(CACHE, "manta", "test-%s-py%d.%d" % (CLIENT.replace("==", "-"), *sys.version_info[:2]))
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def installer(python):
+    """uv is many times faster; the kubelet keeps one in the cache."""
+    uv = shutil.which("uv") or os.path.join(CACHE, "manta", "uv", "bin", "uv")
+    if os.access(uv, os.X_OK):
+        return [uv, "pip", "install", "-q", "--python", python, CLIENT]
+    return [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", CLIENT]
 
 
 def has_client(python):
@@ -27,7 +36,7 @@ def python_with_client():
         if has_client(python):
             return python, None
         for command in ([sys.executable, "-m", "venv", "--clear", ENVIRONMENT],
-                        [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", CLIENT]):
+                        installer(python)):
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=600)
             except subprocess.TimeoutExpired:

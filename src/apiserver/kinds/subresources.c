@@ -48,7 +48,7 @@ static void bind_pod(struct request *req, const struct object *old, const char *
     change_init(&ch, req, VERB_UPDATE, obj, json_root(old_json));
     struct status *st = change_run(&ch);
     if (!st && !req->dry_run) {
-        struct object *o autoobject = change_write(&ch, req, EVENT_MODIFIED);
+        object_unref(change_write(&ch, req, EVENT_MODIFIED));
     }
     request_later_status(req, st ? st : created(req));
 }
@@ -105,7 +105,7 @@ static void put_target(struct request *req, const struct object *old)
     json_put_str(doc, c, "reason", "EvictionByEvictionAPI");
     json_put_str(doc, c, "message", "Eviction API: evicting");
     change_init(&ch, req, VERB_UPDATE, obj, json_root(old_json));
-    struct object *o autoobject = change_write(&ch, req, EVENT_MODIFIED);
+    object_unref(change_write(&ch, req, EVENT_MODIFIED));
 }
 
 /* A pod that runs nowhere or is over has nothing to be disturbed in: it only goes. */
