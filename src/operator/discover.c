@@ -39,7 +39,7 @@ static bool is_openshift(const char *group)
 static void look_at(struct ray_options *ray, yyjson_val *group)
 {
     ray->openshift |= is_openshift(json_get_str(group, "name", ""));
-    json_each (json_get(group, "versions"), version, i, n)
+    json_each(json_get(group, "versions"), version, i, n)
         if (!strcmp(json_get_str(version, "groupVersion", ""), "cert-manager.io/v1"))
             ray->cert_manager = true;
 }
@@ -68,7 +68,7 @@ int discover_groups(struct kube *k, struct operator_options *o, struct err *err)
     code = kube_do(k, &(struct kube_call){.verb = KUBE_GET, .path = "/apis"}, &answer, err);
     if (code < 0)
         return err_wrap(err, "asking the API server for its groups");
-    json_each (json_get(json_root(answer), "groups"), group, i, n)
+    json_each(json_get(json_root(answer), "groups"), group, i, n)
         look_at(&o->ray, group);
     return 0;
 }

@@ -44,7 +44,7 @@ static const char *uid_of(yyjson_val *o)
 
 static bool condition_true(yyjson_val *o, const char *type)
 {
-    json_each (json_at(o, "status.conditions"), c, i, n)
+    json_each(json_at(o, "status.conditions"), c, i, n)
         if (!strcmp(json_get_str(c, "type", ""), type))
             return !strcmp(json_get_str(c, "status", ""), "True");
     return false;

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 
+/* clang-format off */
 enum metric {
     METRIC_CERT_READ_ERRORS,
     METRIC_CERT_READS,
@@ -52,6 +53,7 @@ enum metric {
     METRIC_QUEUE_WORK_SECONDS,      /* controller, name */
     METRIC_COUNT
 };
+/* clang-format on */
 
 /* As many label values (const char *) as the family has labels, in the order above. */
 void metrics_add(enum metric m, double n, ...);         /* counters, gauges */

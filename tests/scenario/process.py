@@ -2,6 +2,7 @@
 of the checklist that each test is about)."""
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -24,8 +25,14 @@ WATCHED = {"rayclusters", "rayjobs", "pods", "services", "secrets", "persistentv
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """Below the ports that the kernel gives to others meanwhile."""
+    while True:
+        port = random.randrange(15000, 30000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            pass
 
 
 def fetch(port, path="/metrics"):

@@ -181,12 +181,12 @@ static bool clean_up(struct sched_parent *x, bool must_work)
                           .action = "Cleanup",
                           .text = arena_printf(&x->p->arena, "Resized PodGroup %s/%s of RayJob %s",
                                                a->ns, a->name, x->c.name)};
-    a->failed = (struct note){.warning = true,
-                              .reason = "FailedToCleanupBatchScheduler",
-                              .action = "Cleanup",
-                              .append_error = true,
-                              .text = arena_printf(&x->p->arena, "Failed to resize PodGroup %s/%s",
-                                                   a->ns, a->name)};
+    a->failed = (struct note){
+        .warning = true,
+        .reason = "FailedToCleanupBatchScheduler",
+        .action = "Cleanup",
+        .append_error = true,
+        .text = arena_printf(&x->p->arena, "Failed to resize PodGroup %s/%s", a->ns, a->name)};
     return true;
 }
 

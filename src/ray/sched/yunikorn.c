@@ -72,8 +72,7 @@ static bool decorate(struct sched_parent *x, yyjson_mut_val *child, const char *
         return true;
     if (!own || !*own) {
         if (!x->c.spec)
-            return sched_fail(x,
-                              "yunikorn: gang scheduling of RayJob %s/%s needs a rayClusterSpec",
+            return sched_fail(x, "yunikorn: gang scheduling of RayJob %s/%s needs a rayClusterSpec",
                               x->c.ns, x->c.name);
         own = task_groups(x);
     }

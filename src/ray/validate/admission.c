@@ -22,8 +22,7 @@ static const char *owned_metadata(struct arena *a, const char *kind, const char 
             a, "The %s metadata is invalid: %s name should be no more than %d characters", kind,
             kind, OWNED_NAME_MAX);
     return why ? arena_printf(
-                     a,
-                     "The %s metadata is invalid: %s name should be a valid DNS1035 label: [%s]",
+                     a, "The %s metadata is invalid: %s name should be a valid DNS1035 label: [%s]",
                      kind, kind, why)
                : NULL;
 }
