@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -17,6 +18,7 @@ struct request {
         struct ifinfomsg link;
         struct ifaddrmsg addr;
         struct rtmsg route;
+        struct ndmsg neighbour;
     } body;
     char room[512];
 };
@@ -113,6 +115,45 @@ int rtnl_set_master(int fd, const char *name, const char *master, struct err *er
     request_init(&q, RTM_NEWLINK, 0, sizeof q.body.link);
     attr_u32(&q, IFLA_MASTER, index);
     return link_change(fd, name, &q, err, "joining a bridge");
+}
+
+int rtnl_set_mac(int fd, const char *name, const unsigned char mac[6], struct err *err)
+{
+    struct request q;
+
+    request_init(&q, RTM_NEWLINK, 0, sizeof q.body.link);
+    attr_add(&q, IFLA_ADDRESS, mac, 6);
+    return link_change(fd, name, &q, err, "giving a network interface its MAC address");
+}
+
+static int no_flood(int fd, const char *name, struct err *err)
+{
+    struct request q;
+    uint8_t off = 0;
+
+    request_init(&q, RTM_SETLINK, 0, sizeof q.body.link);
+    q.body.link.ifi_family = AF_BRIDGE;
+    struct rtattr *info = attr_add(&q, IFLA_PROTINFO | NLA_F_NESTED, NULL, 0);
+    attr_add(&q, IFLA_BRPORT_UNICAST_FLOOD, &off, sizeof off);
+    attr_close(&q, info);
+    return link_change(fd, name, &q, err, "setting up a port of the bridge");
+}
+
+int rtnl_port_only(int fd, const char *name, const unsigned char mac[6], struct err *err)
+{
+    struct request q;
+    unsigned index;
+    int r = no_flood(fd, name, err);
+
+    if (r < 0 || (r = link_index(name, &index, err)) < 0)
+        return r;
+    request_init(&q, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof q.body.neighbour);
+    q.body.neighbour.ndm_family = AF_BRIDGE;
+    q.body.neighbour.ndm_ifindex = (int)index;
+    q.body.neighbour.ndm_state = NUD_NOARP; /* static: it never ages */
+    q.body.neighbour.ndm_flags = NTF_MASTER;
+    attr_add(&q, NDA_LLADDR, mac, 6);
+    return request_send(fd, &q, err, "setting up a port of the bridge");
 }
 
 int rtnl_link_del(int fd, const char *name, struct err *err)

@@ -6,6 +6,7 @@
 #include "kubelet/rtnl.h"
 #include "kubelet/shim_int.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,12 +20,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The MAC address comes from the IP address, so that what others remember of it stays true when the
+ * pod's sandbox is made anew, or another pod gets the address. */
+static int set_mac(int fd, const char *ip, struct err *err)
+{
+    unsigned char mac[6] = {0x02, 0};
+
+    return inet_pton(AF_INET, ip, mac + 2) == 1
+               ? rtnl_set_mac(fd, "eth0", mac, err)
+               : err_set(err, ERR_BAD_REQUEST, "\"%s\" is not an IPv4 address", ip);
+}
+
 static int setup_network(yyjson_val *box, struct err *err)
 {
     const char *gateway = json_get_str(box, "gateway", NULL);
     int fd autoclose = rtnl_open(err);
     int r = fd < 0 ? fd : rtnl_link_up(fd, "lo", err);
 
+    if (r == 0)
+        r = set_mac(fd, json_get_str(box, "ip", ""), err);
     if (r == 0)
         r = rtnl_addr_add(fd, "eth0", json_get_str(box, "ip", ""),
                           (unsigned)json_int_at(box, "prefix", 16), err);

@@ -15,6 +15,9 @@
 
 #define TAP "tap0"
 
+/* Of NODE_UPLINK: slirp4netns makes it from the address. */
+static const unsigned char slirp_mac[6] = {0x52, 0x55, 10, 244, 0, 2};
+
 static void no_way(struct uplink *u, const char *why)
 {
     snprintf(u->problem, sizeof u->problem, "%.255s", why);
@@ -89,8 +92,10 @@ void uplink_start(struct uplink *u, int rtnl)
     close(u->go);
     bool up = poll(&p, 1, 1000) == 1 && read(u->ready, text, 1) == 1;
     close(u->ready);
+    /* slirp4netns takes every frame as meant for it: one that the bridge floods, since it does not know
+     * (any more) where a pod is, would be answered from outside in the pod's name. */
     if (up && rtnl_set_master(rtnl, TAP, NODE_BRIDGE, &err) == 0 &&
-        rtnl_link_up(rtnl, TAP, &err) == 0)
+        rtnl_port_only(rtnl, TAP, slirp_mac, &err) == 0 && rtnl_link_up(rtnl, TAP, &err) == 0)
         return;
     kill(u->pid, up ? SIGKILL : 0);
     if (waitpid(u->pid, &status, 0) == u->pid)

@@ -196,8 +196,15 @@ class Kubelet(KubeletScenario):
             wait_for("ready", lambda: self.conditions("pod", "web").get("Ready") == "True")
             with open(glob.glob(self.state + "/pods/*/shim.json")[0], encoding="utf-8") as f:
                 os.kill(json.load(f)["pid"], signal.SIGKILL)
-            wait_for("a restart", lambda: [c for c in self.get("pod", "web")["status"]["containerStatuses"]
-                                           if c["restartCount"] == restarts and c["ready"]], 150)
+
+            def back():
+                c = self.get("pod", "web")["status"]["containerStatuses"][0]
+                return c["restartCount"] >= restarts and c["ready"]
+            try:
+                wait_for("a restart", back, 150)
+            except AssertionError:
+                with open(self.kubelet.log, encoding="utf-8") as f:
+                    self.fail(self.kubectl("describe", "pod", "web").stdout + self.kubectl("logs", "web").stdout + f.read())
         self.assertNotIn("FailedCreatePodSandBox", [e["reason"] for e in self.get("events")["items"]])
 
     def test_api_server_away(self):
