@@ -6,8 +6,8 @@
  *     api_load KUBECONFIG watch WATCHES EVENTS 1|2 NAMESPACE [PID…]
  *
  * 1 and 2 are the version of HTTP. "watch" opens so many watches of one kind, makes events one at a
- * time and measures until every watch has seen each. Then once more beside a watch that never reads and
- * has large events of its own, until long after the server has cut it off.
+ * time and measures until every watch has seen each. Then once more beside a watch that never reads
+ * and has large events of its own, until long after the server has cut it off.
  */
 #include "base/mem.h"
 #include "kube/config.h"
@@ -59,8 +59,8 @@ static double cpu_of(const struct bench *b)
 
         snprintf(path, sizeof path, "/proc/%.20s/stat", b->pids[i]);
         FILE *f = fopen(path, "r");
-        if (f && fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                        &system) == 2)
+        if (f && fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                        &user, &system) == 2)
             ticks += (double)(user + system);
         if (f)
             fclose(f);
@@ -94,10 +94,11 @@ static void body_of(struct bench *b, size_t payload, struct buf *out)
 {
     const char *app = payload == LARGE ? "large" : "bench";
 
-    buf_printf(out,
-               "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"b%lu\",\"labels\":{"
-               "\"app\":\"%s\"}},\"data\":{\"text\":\"",
-               b->serial++, app);
+    buf_printf(
+        out,
+        "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"b%lu\",\"labels\":{"
+        "\"app\":\"%s\"}},\"data\":{\"text\":\"",
+        b->serial++, app);
     for (size_t i = 0; i < payload; i++)
         buf_addc(out, (char)('a' + i % 26));
     buf_adds(out, "\"}}");
@@ -202,7 +203,8 @@ static void on_watch_end(unused struct http_call *call, const struct http_result
 
     w->call = NULL;
     if (!w->stuck) {
-        fprintf(stderr, "a watch ended: %s %d %s\n", http_outcome_name(res->outcome), res->status, res->error);
+        fprintf(stderr, "a watch ended: %s %d %s\n", http_outcome_name(res->outcome), res->status,
+                res->error);
         _exit(1);
     }
     w->b->cut = true;
@@ -265,10 +267,11 @@ static void open_watch(struct bench *b, struct watcher *w, bool stuck)
 {
     char path[160];
 
-    *w = (struct watcher){.b = b, .client = http_client_new(&b->loop, &b->to, NULL), .stuck = stuck};
+    *w =
+        (struct watcher){.b = b, .client = http_client_new(&b->loop, &b->to, NULL), .stuck = stuck};
     snprintf(path, sizeof path,
-             "/api/v1/namespaces/%s/configmaps?watch=1&labelSelector=app%%3D%s&timeoutSeconds=3600", b->ns,
-             stuck ? "large" : "bench");
+             "/api/v1/namespaces/%s/configmaps?watch=1&labelSelector=app%%3D%s&timeoutSeconds=3600",
+             b->ns, stuck ? "large" : "bench");
     w->call = http_client_send(w->client, &(struct http_call_opts){.path = path,
                                                                    .on_headers = on_watch_open,
                                                                    .on_data = on_event,
@@ -315,7 +318,8 @@ static void run_watches(struct bench *b, long events)
     while (!b->cut && uv_hrtime() < deadline)
         uv_run(&b->loop, UV_RUN_NOWAIT);
     printf("{\"verb\":\"watch\",\"http\":%d,\"watches\":%d,\"failed\":%ld,\"kb_per_watch\":%.1f,"
-           "\"event_to_all_ms\":%.1f,\"worst_ms\":%.1f,\"beside_a_stuck_one_ms\":%.1f,\"beside_worst_ms\":%.1f,"
+           "\"event_to_all_ms\":%.1f,\"worst_ms\":%.1f,\"beside_a_stuck_one_ms\":%.1f,\"beside_"
+           "worst_ms\":%.1f,"
            "\"stuck_was_cut\":%s,\"pss_kb_after\":%ld}\n",
            b->to.http1_only ? 1 : 2, b->connections, b->failed,
            (double)(after - before) / b->connections, mean, worst, mean_beside, worst_beside,
@@ -330,8 +334,10 @@ int main(int argc, char **argv)
     struct err err;
     int64_t count, amount;
 
-    if (argc < 7 || !slice_int64(slice_of(argv[3]), &count) || !slice_int64(slice_of(argv[4]), &amount)) {
-        fprintf(stderr, "api_load KUBECONFIG create|get|watch CONNECTIONS SECONDS|EVENTS 1|2 NAMESPACE [PID...]\n");
+    if (argc < 7 || !slice_int64(slice_of(argv[3]), &count) ||
+        !slice_int64(slice_of(argv[4]), &amount)) {
+        fprintf(stderr, "api_load KUBECONFIG create|get|watch CONNECTIONS SECONDS|EVENTS 1|2 "
+                        "NAMESPACE [PID...]\n");
         return 2;
     }
     if (kube_config_load(&(struct kube_config_opts){.path = argv[1]}, &config, &err) < 0 ||

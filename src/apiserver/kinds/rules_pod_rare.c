@@ -1,4 +1,5 @@
-/* k8s.io/kubernetes pkg/apis/core/validation: what few pods have. Rows of rules_pod.c name these. */
+/* k8s.io/kubernetes pkg/apis/core/validation: what few pods have. Rows of rules_pod.c name these.
+ */
 #include "apiserver/kinds/rules_pod.h"
 
 #include "base/names.h"
@@ -95,10 +96,11 @@ void check_host_users(struct check *c, const struct rule *r, const struct site *
 /* What only Linux knows. */
 void check_windows(struct check *c, const struct rule *r, const struct site *s)
 {
-    static const char *const linux_only[] = {
-        "seLinuxOptions",     "seccompProfile", "appArmorProfile", "fsGroup",
-        "fsGroupChangePolicy", "sysctls",       "runAsUser",       "runAsGroup",
-        "supplementalGroups", "supplementalGroupsPolicy"};
+    static const char *const linux_only[] = {"seLinuxOptions",      "seccompProfile",
+                                             "appArmorProfile",     "fsGroup",
+                                             "fsGroupChangePolicy", "sysctls",
+                                             "runAsUser",           "runAsGroup",
+                                             "supplementalGroups",  "supplementalGroupsPolicy"};
     yyjson_val *context = json_get(s->v, "securityContext");
 
     (void)r;
@@ -106,8 +108,7 @@ void check_windows(struct check *c, const struct rule *r, const struct site *s)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(linux_only); i++)
         if (json_get(context, linux_only[i]))
-            field_forbidden(c->errs,
-                            check_at(c, s->path, ".securityContext.%s", linux_only[i]),
+            field_forbidden(c->errs, check_at(c, s->path, ".securityContext.%s", linux_only[i]),
                             "cannot be set for a windows pod");
 }
 
@@ -133,7 +134,8 @@ void check_spreads(struct check *c, const struct rule *r, const struct site *s)
                 continue;
             snprintf(pair, sizeof pair, "Duplicate value: \"{%s, %s}\"", key, when);
             field_error_add(c->errs, FIELD_DUPLICATE,
-                            check_at(c, s->path, "[%zu].{topologyKey, whenUnsatisfiable}", i), pair);
+                            check_at(c, s->path, "[%zu].{topologyKey, whenUnsatisfiable}", i),
+                            pair);
             break;
         }
     }

@@ -1,7 +1,7 @@
 /*
- * The server as its clients in pods see it: Service `kubernetes` in `default`, and the Endpoints and
- * the slice behind it, which no controller makes since the Service selects nothing. Written when the
- * port is known, and anew when it is another one than the last time.
+ * The server as its clients in pods see it: Service `kubernetes` in `default`, and the Endpoints
+ * and the slice behind it, which no controller makes since the Service selects nothing. Written
+ * when the port is known, and anew when it is another one than the last time.
  */
 #include "apiserver/kinds.h"
 
@@ -19,8 +19,7 @@ static void put(struct apiserver *api, const char *group, const char *plural, co
 
     if (json_parse(slice_of(text), &body, NULL) < 0)
         return;
-    struct object *there autoobject =
-        storage_get(api_storage(api), res, "default", "kubernetes");
+    struct object *there autoobject = storage_get(api_storage(api), res, "default", "kubernetes");
     api_call(api, &(struct api_call){.verb = there ? VERB_PATCH : VERB_CREATE,
                                      .res = res,
                                      .ns = "default",

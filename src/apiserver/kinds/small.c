@@ -263,7 +263,8 @@ static const char *special_ip(const struct check *c, const char *ip)
     if (c->change && c->change->user && !strcmp(c->change->user->name, "system:apiserver"))
         return NULL;
     if (!strcmp(ip, "0.0.0.0") || !strcmp(ip, "::"))
-        return !strcmp(ip, "::") ? "may not be unspecified (::)" : "may not be unspecified (0.0.0.0)";
+        return !strcmp(ip, "::") ? "may not be unspecified (::)"
+                                 : "may not be unspecified (0.0.0.0)";
     if (!strncmp(ip, "127.", 4) || !strcmp(ip, "::1"))
         return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
     if (!strncmp(ip, "169.254.", 8) || !strncasecmp(ip, "fe80:", 5))
