@@ -10,6 +10,7 @@
 #define ASK_MS 250
 #define RETRY_MS 500
 #define LOG_MAX ((size_t)512 << 20)
+#define FETCH_TRIES 3 /* for a log of which nothing was streamed */
 
 struct joblog {
     struct joblog_opts o;
@@ -23,7 +24,7 @@ struct joblog {
     char state[32];
     int64_t started; /* by Ray's clock, in ms; 0: not known */
     bool tail_ended; /* closed by Ray after the whole log */
-    unsigned holds;
+    unsigned holds, tries;
     bool freed;
 };
 
@@ -112,6 +113,8 @@ static void open_tail(struct joblog *l)
     l->tail = http_client_websocket(l->http, path, &field, l->authorization ? 1 : 0, NULL, &h);
 }
 
+static void fetch_again(uv_timer_t *t);
+
 static void on_whole_log(unused struct http_call *call, const struct http_result *r, void *ctx)
 {
     struct joblog *l = ctx;
@@ -125,7 +128,18 @@ static void on_whole_log(unused struct http_call *call, const struct http_result
         if (yyjson_is_str(text))
             hand_on(l, (struct slice){yyjson_get_str(text), yyjson_get_len(text)}, 0);
     }
-    l->o.on_state(l->o.ctx, l->state, true);
+    /* A busy dashboard may have failed both ways; what was streamed is not asked for again. */
+    if (!l->printed && ++l->tries < FETCH_TRIES)
+        uv_timer_start(&l->timer, fetch_again, RETRY_MS, 0);
+    else
+        l->o.on_state(l->o.ctx, l->state, true);
+}
+
+static void fetch_again(uv_timer_t *t)
+{
+    struct joblog *l = container_of(t, struct joblog, timer);
+
+    l->fetching = get(l, "/logs", LOG_MAX, on_whole_log);
 }
 
 /* A head that is started again knows no job; the operator submits it once more, by the same name. */
@@ -155,7 +169,7 @@ static void finish(struct joblog *l, const char *state)
 
 void joblog_finish(struct joblog *l, const char *state)
 {
-    if (!l->fetching)
+    if (!l->fetching && !l->tries)
         finish(l, state);
 }
 

@@ -82,7 +82,7 @@ class Alone(RayScenario):
                                          "-d", self.dir + "/got", "iniconfig"], capture_output=True, check=False)
             run = self.run_job("fetch", python(code))
             if on_machine.returncode == 0:
-                self.assertIn("iniconfig-", run.ends(0, "SUCCEEDED").stdout())
+                self.assertIn("iniconfig-", run.ends(0, "SUCCEEDED").stdout(), run.text())
         self.manta("down", "--purge")
         self.assertNothingLeft()
 
