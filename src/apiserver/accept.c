@@ -125,7 +125,8 @@ static struct status *include_parse(struct request *req)
         req->view.include = INCLUDE_NONE;
     else if (req->view.rep == REP_TABLE)
         return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "Unable to convert to Table as requested: includeObject: Invalid value: \"%s\": must be "
+                          "Unable to convert to Table as requested: includeObject: Invalid value: "
+                          "\"%s\": must be "
                           "'Metadata', 'Object', 'None', or empty",
                           include);
     return NULL;

@@ -29,13 +29,14 @@ struct registry *api_registry(struct apiserver *api);
 struct storage *api_storage(struct apiserver *api);
 uv_loop_t *api_loop(struct apiserver *api);
 const struct apiserver_options *api_options(const struct apiserver *api);
-bool api_controller_enabled(const struct apiserver *api, const char *name); /* "job-controller" */
+bool api_controller_enabled(const struct apiserver *api, const char *name);  /* "job-controller" */
 bool api_admission_enabled(const struct apiserver *api, const char *plugin); /* "ServiceAccount" */
-const char *api_ca_pem(const struct apiserver *api);        /* certificate of the CA, PEM */
+const char *api_ca_pem(const struct apiserver *api); /* certificate of the CA, PEM */
 int api_port(const struct apiserver *api);
-/* A signed token (JWT, ES256) that auth accepts as a service account. The caller's. seconds: life. */
-char *api_sa_token(struct apiserver *api, const char *ns, const char *sa, const char *sa_uid, const char *pod,
-                   const char *pod_uid, int64_t seconds);
+/* A signed token (JWT, ES256) that auth accepts as a service account. The caller's. seconds: life.
+ */
+char *api_sa_token(struct apiserver *api, const char *ns, const char *sa, const char *sa_uid,
+                   const char *pod, const char *pod_uid, int64_t seconds);
 
 /* Built-in resource by group and plural, in its stored version; never NULL for built-in ones. */
 const struct resource *api_resource(struct apiserver *api, const char *group, const char *plural);
@@ -47,8 +48,8 @@ struct api_call {
     enum api_verb verb; /* CREATE, UPDATE, PATCH (merge patch), DELETE, DELETECOLLECTION */
     const struct resource *res;
     const char *ns, *name, *subresource; /* NULL or "" where absent */
-    yyjson_val *body;                    /* the object or the patch; DELETE: DeleteOptions or NULL; copied */
-    const char *manager;                 /* field manager; NULL: "manta" */
+    yyjson_val *body;    /* the object or the patch; DELETE: DeleteOptions or NULL; copied */
+    const char *manager; /* field manager; NULL: "manta" */
     /* st is NULL on success; obj may be NULL (deleted at once). Both borrowed. May be NULL. */
     void (*done)(void *arg, const struct status *st, const struct object *obj);
     void *arg;
@@ -57,8 +58,8 @@ void api_call(struct apiserver *api, const struct api_call *call);
 
 /* ---- following: every committed write, in order; res NULL: all kinds ---- */
 struct subscription;
-struct subscription *api_subscribe(struct apiserver *api, const struct resource *res, storage_follower *f,
-                                   void *arg);
+struct subscription *api_subscribe(struct apiserver *api, const struct resource *res,
+                                   storage_follower *f, void *arg);
 void api_unsubscribe(struct subscription *sub);
 
 /* After registry_remove: ends the watches of res. */

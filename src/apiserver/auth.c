@@ -82,12 +82,14 @@ static int read_tokens(struct auth *auth, const char *path, struct err *err)
         line = slice_trim(line);
         if (!line.n || *line.p == '#')
             continue;
-        struct known k = {.token = csv_field(&line), .name = csv_field(&line), .uid = csv_field(&line)};
+        struct known k = {
+            .token = csv_field(&line), .name = csv_field(&line), .uid = csv_field(&line)};
         autofree char *groups = csv_field(&line);
         k.groups = split_groups(groups);
         vec_push(&auth->tokens, k);
         if (!*k.token || !*k.name)
-            return err_set(err, ERR_BAD_REQUEST, "%s, line %d: wants token,user,uid[,groups]", path, number);
+            return err_set(err, ERR_BAD_REQUEST, "%s, line %d: wants token,user,uid[,groups]", path,
+                           number);
     }
     return 0;
 }
@@ -139,7 +141,8 @@ static bool by_certificate(struct request *req)
     for (size_t i = 0; i < peer->norgs; i++)
         groups[i] = arena_strdup(&req->arena, peer->orgs[i]);
     groups[peer->norgs] = AUTHENTICATED;
-    req->user = (struct user){.name = arena_strdup(&req->arena, peer->cn), .uid = "", .groups = groups};
+    req->user =
+        (struct user){.name = arena_strdup(&req->arena, peer->cn), .uid = "", .groups = groups};
     return true;
 }
 
@@ -156,8 +159,8 @@ static bool by_file(const struct auth *auth, struct request *req, struct slice t
     }
     if (!found)
         return false;
-    req->user = (struct user){.name = found->name, .uid = found->uid,
-                              .groups = (const char *const *)found->groups};
+    req->user = (struct user){
+        .name = found->name, .uid = found->uid, .groups = (const char *const *)found->groups};
     return true;
 }
 
@@ -180,15 +183,17 @@ static bool by_service_account(const struct auth *auth, struct request *req, str
     const char *ns = json_get_str(claims, "namespace", "");
     const char *name = json_str_at(claims, "serviceaccount.name", "");
     const char *uid = json_str_at(claims, "serviceaccount.uid", "");
-    if (json_int_at(root, "exp", 0) <= clock_wall_ns() / SECOND_NS || !account_exists(auth->api, ns, name, uid))
+    if (json_int_at(root, "exp", 0) <= clock_wall_ns() / SECOND_NS ||
+        !account_exists(auth->api, ns, name, uid))
         return false;
     const char **groups = arena_array(&req->arena, const char *, 4);
     groups[0] = "system:serviceaccounts";
     groups[1] = arena_printf(&req->arena, "system:serviceaccounts:%s", ns);
     groups[2] = AUTHENTICATED;
-    req->user = (struct user){.name = arena_printf(&req->arena, "system:serviceaccount:%s:%s", ns, name),
-                              .uid = arena_strdup(&req->arena, uid),
-                              .groups = groups};
+    req->user =
+        (struct user){.name = arena_printf(&req->arena, "system:serviceaccount:%s:%s", ns, name),
+                      .uid = arena_strdup(&req->arena, uid),
+                      .groups = groups};
     return true;
 }
 
@@ -206,8 +211,8 @@ bool auth_request(struct auth *auth, struct request *req)
     return header.n && (by_file(auth, req, header) || by_service_account(auth, req, header));
 }
 
-char *api_sa_token(struct apiserver *api, const char *ns, const char *sa, const char *sa_uid, const char *pod,
-                   const char *pod_uid, int64_t seconds)
+char *api_sa_token(struct apiserver *api, const char *ns, const char *sa, const char *sa_uid,
+                   const char *pod, const char *pod_uid, int64_t seconds)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
     yyjson_mut_val *root = yyjson_mut_obj(doc);

@@ -1,6 +1,6 @@
 /*
- * Bodies: media type, syntax, kind and version, then what the schema says. Built-in kinds go through
- * their type (as Go's decoder would), custom ones through their structural schema.
+ * Bodies: media type, syntax, kind and version, then what the schema says. Built-in kinds go
+ * through their type (as Go's decoder would), custom ones through their structural schema.
  */
 #include "apiserver/protobuf.h"
 #include "apiserver/server.h"
@@ -21,7 +21,8 @@ static struct slice media_type(const char *content_type)
     return slice_trim(type);
 }
 
-/* The head of a body for an error message: as text if it is printable, else in hex, as Go has it. */
+/* The head of a body for an error message: as text if it is printable, else in hex, as Go has it.
+ */
 static const char *excerpt(struct arena *a, struct slice body)
 {
     struct buf b cleanup(buf_done) = BUF_INIT;
@@ -42,8 +43,8 @@ static const char *excerpt(struct arena *a, struct slice body)
 static struct status *unrecognized(struct request *req, const char *kind, const char *why)
 {
     return status_new(&req->arena, ERR_BAD_REQUEST,
-                      "the object provided is unrecognized (must be of type %s): %s (%s)", kind, why,
-                      excerpt(&req->arena, req->body));
+                      "the object provided is unrecognized (must be of type %s): %s (%s)", kind,
+                      why, excerpt(&req->arena, req->body));
 }
 
 static struct status *parse_protobuf(struct request *req, const char *kind, struct json **ret)
@@ -66,14 +67,16 @@ static struct status *parse(struct request *req, const char *kind, struct json *
 
     if (slice_is(type, "application/yaml")) {
         r = yaml_parse(req->body, 0, ret, &err);
-        return r < 0 ? unrecognized(req, kind, arena_printf(&req->arena, "yaml: %s", err.msg)) : NULL;
+        return r < 0 ? unrecognized(req, kind, arena_printf(&req->arena, "yaml: %s", err.msg))
+                     : NULL;
     }
     if (slice_is(type, "application/vnd.kubernetes.protobuf"))
         return parse_protobuf(req, kind, ret);
     if (type.n && !(type.n == 16 && strncasecmp(type.p, "application/json", 16) == 0))
-        return status_new(&req->arena, ERR_UNSUPPORTED_MEDIA_TYPE,
-                          "the body of the request was in an unknown format - accepted media types include: "
-                          "application/json, application/yaml, application/vnd.kubernetes.protobuf");
+        return status_new(
+            &req->arena, ERR_UNSUPPORTED_MEDIA_TYPE,
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf");
     if (!slice_trim(req->body).n)
         r = err_set(&err, ERR_BAD_REQUEST, "unexpected end of JSON input");
     else
@@ -84,8 +87,9 @@ static struct status *parse(struct request *req, const char *kind, struct json *
     if (r == 0)
         return NULL;
     json_unref(take(*ret));
-    return unrecognized(req, kind,
-                        arena_printf(&req->arena, "couldn't get version/kind; json parse error: %s", err.msg));
+    return unrecognized(
+        req, kind,
+        arena_printf(&req->arena, "couldn't get version/kind; json parse error: %s", err.msg));
 }
 
 struct status *body_json(struct request *req, struct json **ret)
@@ -100,31 +104,35 @@ struct status *body_json(struct request *req, struct json **ret)
 
 /* ---- kind and version ---- */
 
-static struct status *cannot_handle(struct request *req, const struct resource *res, const char *kind,
-                                    const char *version, const char *why)
+static struct status *cannot_handle(struct request *req, const struct resource *res,
+                                    const char *kind, const char *version, const char *why)
 {
     const char *v = strrchr(version, '/');
 
-    return status_new(&req->arena, ERR_BAD_REQUEST, "%s in version \"%s\" cannot be handled as a %s: %s", kind,
+    return status_new(&req->arena, ERR_BAD_REQUEST,
+                      "%s in version \"%s\" cannot be handled as a %s: %s", kind,
                       v ? v + 1 : version, res->kind, why);
 }
 
 /* A custom object must say what it is: the server has no type to tell it from. */
-static struct status *check_custom_kind(struct request *req, const struct resource *res, const char *kind,
-                                        const char *version, const char *name)
+static struct status *check_custom_kind(struct request *req, const struct resource *res,
+                                        const char *kind, const char *version, const char *name)
 {
     if (!*kind)
         return unrecognized(req, res->kind,
                             arena_printf(&req->arena, "Object 'Kind' is missing in '%.*s'",
-                                         (int)MIN(req->body.n, 256), req->body.n ? req->body.p : ""));
+                                         (int)MIN(req->body.n, 256),
+                                         req->body.n ? req->body.p : ""));
     if (strcmp(version, res->api_version) != 0)
-        return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "the API version in the data (%s) does not match the expected API version (%s)", version,
-                          res->api_version);
+        return status_new(
+            &req->arena, ERR_BAD_REQUEST,
+            "the API version in the data (%s) does not match the expected API version (%s)",
+            version, res->api_version);
     if (!strcmp(kind, res->kind))
         return NULL;
     field_invalid_str(&req->errs, "kind", kind, arena_printf(&req->arena, "must be %s", res->kind));
-    return status_invalid(&req->arena, res->group, arena_strdup(&req->arena, kind), /* outlives the body */
+    return status_invalid(&req->arena, res->group,
+                          arena_strdup(&req->arena, kind), /* outlives the body */
                           arena_strdup(&req->arena, name), &req->errs);
 }
 
@@ -132,11 +140,14 @@ static struct status *check_custom_kind(struct request *req, const struct resour
 static struct status *check_kind(struct request *req, const struct resource *res, const char *kind,
                                  const char *version)
 {
-    if ((*kind && strcmp(kind, res->kind) != 0) || (*version && strcmp(version, res->api_version) != 0)) {
-        const char *why = arena_printf(&req->arena, "no kind \"%s\" is registered for version \"%s\"",
-                                       *kind ? kind : res->kind, *version ? version : res->api_version);
+    if ((*kind && strcmp(kind, res->kind) != 0) ||
+        (*version && strcmp(version, res->api_version) != 0)) {
+        const char *why =
+            arena_printf(&req->arena, "no kind \"%s\" is registered for version \"%s\"",
+                         *kind ? kind : res->kind, *version ? version : res->api_version);
 
-        return cannot_handle(req, res, *kind ? kind : res->kind, *version ? version : res->api_version, why);
+        return cannot_handle(req, res, *kind ? kind : res->kind,
+                             *version ? version : res->api_version, why);
     }
     return NULL;
 }
@@ -266,20 +277,23 @@ static struct status *prune(struct request *req, const struct resource *res, yyj
     struct json *in autojson = json_freeze(meta);
     struct err err = {0};
     if (typed_copy(type, request_doc(req), json_root(in), 0, &typed, &err) < 0)
-        return cannot_handle(req, res, res->kind, res->api_version, arena_strdup(&req->arena, err.msg));
+        return cannot_handle(req, res, res->kind, res->api_version,
+                             arena_strdup(&req->arena, err.msg));
     json_put(request_doc(req), obj, "metadata", typed);
     return NULL;
 }
 
 /* ---- both ---- */
 
-static struct status *check_strict(struct request *req, const struct resource *res, struct problems *p)
+static struct status *check_strict(struct request *req, const struct resource *res,
+                                   struct problems *p)
 {
     if (!p->strict.len || req->field_validation != VALIDATE_STRICT)
         return NULL;
     if (res->built_in)
-        return cannot_handle(req, res, res->kind, res->api_version,
-                             arena_printf(&req->arena, "strict decoding error: %s", p->strict.data));
+        return cannot_handle(
+            req, res, res->kind, res->api_version,
+            arena_printf(&req->arena, "strict decoding error: %s", p->strict.data));
     return status_new(&req->arena, ERR_BAD_REQUEST, "strict decoding error: %s", p->strict.data);
 }
 
@@ -289,16 +303,18 @@ static struct status *by_schema(struct request *req, const struct resource *res,
 {
     struct problems p = {.req = req};
     const char *kind = json_get_str(in, "kind", ""), *version = json_get_str(in, "apiVersion", "");
-    struct status *st = res->built_in || req->internal
-                            ? check_kind(req, res, kind, version)
-                            : check_custom_kind(req, res, kind, version, json_str_at(in, "metadata.name", ""));
+    struct status *st =
+        res->built_in || req->internal
+            ? check_kind(req, res, kind, version)
+            : check_custom_kind(req, res, kind, version, json_str_at(in, "metadata.name", ""));
 
     if (st)
         return st;
     if (res->type) {
         st = retype(req, res, in, obj, &p);
     } else {
-        *obj = yyjson_is_obj(in) ? json_thaw(request_doc(req), in) : yyjson_mut_obj(request_doc(req));
+        *obj =
+            yyjson_is_obj(in) ? json_thaw(request_doc(req), in) : yyjson_mut_obj(request_doc(req));
         st = prune(req, res, *obj, &p);
     }
     if (!st)
@@ -321,16 +337,19 @@ struct status *body_object(struct request *req, const struct resource *res, yyjs
 }
 
 /* A patch may not make another kind, or another version, of a custom object. */
-static struct status *check_custom_type(struct request *req, const struct resource *res, yyjson_val *in)
+static struct status *check_custom_type(struct request *req, const struct resource *res,
+                                        yyjson_val *in)
 {
     const char *kind = json_get_str(in, "kind", ""), *version = json_get_str(in, "apiVersion", "");
 
     if (strcmp(kind, res->kind) != 0)
-        field_invalid_str(&req->errs, "kind", kind, arena_printf(&req->arena, "must be %s", res->kind));
+        field_invalid_str(&req->errs, "kind", kind,
+                          arena_printf(&req->arena, "must be %s", res->kind));
     if (strcmp(version, res->api_version) != 0)
         field_invalid_str(&req->errs, "apiVersion", version,
                           arena_printf(&req->arena, "must be %s", res->api_version));
-    return req->errs.n ? status_invalid(&req->arena, res->group, arena_strdup(&req->arena, kind), req->name, &req->errs)
+    return req->errs.n ? status_invalid(&req->arena, res->group, arena_strdup(&req->arena, kind),
+                                        req->name, &req->errs)
                        : NULL;
 }
 

@@ -1,11 +1,13 @@
-/* What every write has in common: hooks in their order, the split of spec and status, generations. */
+/* What every write has in common: hooks in their order, the split of spec and status, generations.
+ */
 #include "apiserver/server.h"
 #include "base/clock.h"
 #include "data/schema.h"
 
 #include <stdio.h>
 
-void change_init(struct change *ch, struct request *req, enum api_verb verb, yyjson_mut_val *obj, yyjson_val *old)
+void change_init(struct change *ch, struct request *req, enum api_verb verb, yyjson_mut_val *obj,
+                 yyjson_val *old)
 {
     *ch = (struct change){
         .api = req->api,
@@ -50,11 +52,13 @@ struct status *namespace_must_take(struct request *req)
     struct status *st = status_forbidden(
         &req->arena, req->res->group, req->res->plural, req->name,
         arena_printf(&req->arena,
-                     "unable to create new content in namespace %s because it is being terminated", req->ns));
+                     "unable to create new content in namespace %s because it is being terminated",
+                     req->ns));
     struct cause *cause = arena_new(&req->arena, struct cause);
-    *cause = (struct cause){.reason = "NamespaceTerminating",
-                            .message = arena_printf(&req->arena, "namespace %s is being terminated", req->ns),
-                            .field = "metadata.namespace"};
+    *cause = (struct cause){
+        .reason = "NamespaceTerminating",
+        .message = arena_printf(&req->arena, "namespace %s is being terminated", req->ns),
+        .field = "metadata.namespace"};
     st->causes = cause;
     st->n_causes = 1;
     return st;
@@ -76,7 +80,8 @@ static void keep_member(struct change *ch, const char *key)
 static void keep_all_but_status(struct change *ch)
 {
     yyjson_mut_val *old = json_thaw(ch->doc, ch->old);
-    yyjson_mut_val *status = json_mut_get(ch->obj, "status"), *meta = json_mut_get(ch->obj, "metadata");
+    yyjson_mut_val *status = json_mut_get(ch->obj, "status"),
+                   *meta = json_mut_get(ch->obj, "metadata");
 
     if (status)
         json_put(ch->doc, old, "status", status);
@@ -103,21 +108,19 @@ static void split_status(struct change *ch)
 
 static bool counts(const struct resource *res, const char *key)
 {
-    return strcmp(key, "metadata") != 0 && strcmp(key, "apiVersion") != 0 && strcmp(key, "kind") != 0 &&
-           !(res->has_status && strcmp(key, "status") == 0);
+    return strcmp(key, "metadata") != 0 && strcmp(key, "apiVersion") != 0 &&
+           strcmp(key, "kind") != 0 && !(res->has_status && strcmp(key, "status") == 0);
 }
 
 static bool same_content(const struct resource *res, yyjson_val *a, yyjson_val *b)
 {
-    json_each_member(a, key, val)
-    {
+    json_each_member(a, key, val) {
         const char *k = yyjson_get_str(key);
 
         if (counts(res, k) && !json_equal(val, json_get(b, k)))
             return false;
     }
-    json_each_member(b, other, ignored)
-    {
+    json_each_member(b, other, ignored) {
         const char *k = yyjson_get_str(other);
 
         (void)ignored;
@@ -137,10 +140,12 @@ static void bump_generation(struct change *ch)
         return;
     now = json_freeze(ch->obj);
     /* a Deployment's revision history is in its annotations */
-    bool noted = ch->res->counts_annotations && !json_equal(json_at(json_root(now), "metadata.annotations"),
-                                                            json_at(ch->old, "metadata.annotations"));
+    bool noted =
+        ch->res->counts_annotations && !json_equal(json_at(json_root(now), "metadata.annotations"),
+                                                   json_at(ch->old, "metadata.annotations"));
     if (noted || !same_content(ch->res, json_root(now), ch->old))
-        json_put_int(ch->doc, json_ensure(ch->doc, ch->obj, "metadata"), "generation", generation + 1);
+        json_put_int(ch->doc, json_ensure(ch->doc, ch->obj, "metadata"), "generation",
+                     generation + 1);
 }
 
 /* ---- the run ---- */
@@ -206,7 +211,8 @@ static yyjson_mut_val *stored_form(struct change *ch)
     json_remove(obj, "apiVersion");
     yyjson_mut_obj_insert(obj, yyjson_mut_str(ch->doc, "apiVersion"),
                           yyjson_mut_strcpy(ch->doc, stored->api_version), 0);
-    yyjson_mut_obj_insert(obj, yyjson_mut_str(ch->doc, "kind"), yyjson_mut_strcpy(ch->doc, stored->kind), 0);
+    yyjson_mut_obj_insert(obj, yyjson_mut_str(ch->doc, "kind"),
+                          yyjson_mut_strcpy(ch->doc, stored->kind), 0);
     return obj;
 }
 

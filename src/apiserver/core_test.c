@@ -1,4 +1,5 @@
-/* The core without a network: routes, Accept, options, Status, tokens, protobuf, and calls from inside. */
+/* The core without a network: routes, Accept, options, Status, tokens, protobuf, and calls from
+ * inside. */
 #include "apiserver/protobuf.h"
 #include "apiserver/server.h"
 #include "base/clock.h"
@@ -9,7 +10,8 @@ struct fixture {
     struct apiserver api; /* only its registry, for requests that are not run */
 };
 
-static struct request *request(struct fixture *f, const char *method, const char *path, const char *query)
+static struct request *request(struct fixture *f, const char *method, const char *path,
+                               const char *query)
 {
     struct request *req = request_new(&f->api);
 
@@ -35,7 +37,7 @@ TEST(apiserver_routes)
 {
     static const struct {
         const char *method, *path, *query;
-        int http; /* of a refusal; 0: routed; -1: no resource's path */
+        int http;         /* of a refusal; 0: routed; -1: no resource's path */
         const char *want; /* verb group/version/plural ns name subresource rest */
     } cases[] = {
         {"GET", "/api/v1/pods", "", 0, "list /v1/pods    "},
@@ -47,10 +49,12 @@ TEST(apiserver_routes)
         {"GET", "/api/v1/namespaces/a/pods/p/log", "", 0, "get /v1/pods a p log "},
         {"GET", "/api/v1/namespaces/a", "", 0, "get /v1/namespaces  a  "},
         {"PUT", "/api/v1/namespaces/a/finalize", "", 0, "update /v1/namespaces  a finalize "},
-        {"GET", "/api/v1/namespaces/a/services/s:80/proxy/x/y", "", 0, "get /v1/services a s:80 proxy x/y"},
+        {"GET", "/api/v1/namespaces/a/services/s:80/proxy/x/y", "", 0,
+         "get /v1/services a s:80 proxy x/y"},
         {"PATCH", "/apis/apps/v1/namespaces/a/deployments/d/scale", "", 0,
          "patch apps/v1/deployments a d scale "},
-        {"DELETE", "/apis/apps/v1/namespaces/a/deployments", "", 0, "deletecollection apps/v1/deployments a   "},
+        {"DELETE", "/apis/apps/v1/namespaces/a/deployments", "", 0,
+         "deletecollection apps/v1/deployments a   "},
         {"POST", "/api/v1/namespaces/a/configmaps/c", "", 405, ""},
         {"POST", "/api/v1/configmaps", "", 405, ""},
         {"DELETE", "/api/v1/namespaces", "", 405, ""},
@@ -73,8 +77,9 @@ TEST(apiserver_routes)
         char got[256] = "";
 
         if (!st && req->res)
-            snprintf(got, sizeof got, "%s %s/%s/%s %s %s %s %s", verb_names[req->verb], req->res->group,
-                     req->res->version, req->res->plural, req->ns, req->name, req->subresource, req->rest);
+            snprintf(got, sizeof got, "%s %s/%s/%s %s %s %s %s", verb_names[req->verb],
+                     req->res->group, req->res->version, req->res->plural, req->ns, req->name,
+                     req->subresource, req->rest);
         CHECK_INT(st ? st->http : req->res ? 0 : -1, cases[i].http);
         CHECK_STR(got, cases[i].want);
         request_free(req);
@@ -96,8 +101,10 @@ TEST(apiserver_accept)
         {"application/json;q=0.5, application/yaml", 0, REP_OBJECT, ENCODE_YAML},
         {"application/vnd.kubernetes.protobuf,application/json", 0, REP_OBJECT, ENCODE_JSON},
         {"application/vnd.kubernetes.protobuf", 0, REP_OBJECT, ENCODE_PROTOBUF},
-        {"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", 0, REP_TABLE, ENCODE_JSON},
-        {"application/json;as=Nope;v=v1;g=meta.k8s.io,application/json", 0, REP_OBJECT, ENCODE_JSON},
+        {"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", 0, REP_TABLE,
+         ENCODE_JSON},
+        {"application/json;as=Nope;v=v1;g=meta.k8s.io,application/json", 0, REP_OBJECT,
+         ENCODE_JSON},
         {"application/json;as=Nope;v=v1;g=meta.k8s.io", 406, REP_OBJECT, ENCODE_JSON},
         {"text/html", 406, REP_OBJECT, ENCODE_JSON},
     };
@@ -150,22 +157,34 @@ TEST(apiserver_status_text)
     status_write(status_success(&a, "", "pods", "p", "u-1"), &b);
     status_write(status_no_such_resource(&a), &b);
     status_write(status_plain(&a, 500, "line\nline"), &b);
-    CHECK_STR(b.data,
-              "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"RayJob."
-              "ray.io \\\"j\\\" is invalid: [spec.x: Required value, spec.y: Invalid value: \\\"a\\\\\\\"b\\\": must be "
-              "short]\",\"reason\":\"Invalid\",\"details\":{\"name\":\"j\",\"group\":\"ray.io\",\"kind\":\"RayJob\","
-              "\"causes\":[{\"reason\":\"FieldValueRequired\",\"message\":\"Required value\",\"field\":\"spec.x\"},{"
-              "\"reason\":\"FieldValueInvalid\",\"message\":\"Invalid value: \\\"a\\\\\\\"b\\\": must be short\",\"field\":"
-              "\"spec.y\"}]},\"code\":422}\n"
-              "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"rayjobs.ray."
-              "io \\\"j\\\" not found\",\"reason\":\"NotFound\",\"details\":{\"name\":\"j\",\"group\":\"ray.io\",\"kind\":"
-              "\"rayjobs\"},\"code\":404}\n"
-              "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\",\"details\":{\"name\":\"p\","
-              "\"kind\":\"pods\",\"uid\":\"u-1\"}}\n"
-              "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"the server "
-              "could not find the requested resource\",\"reason\":\"NotFound\",\"details\":{},\"code\":404}\n"
-              "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"line\\nline\","
-              "\"code\":500}\n");
+    CHECK_STR(
+        b.data,
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"RayJob."
+        "ray.io \\\"j\\\" is invalid: [spec.x: Required value, spec.y: Invalid value: "
+        "\\\"a\\\\\\\"b\\\": must be "
+        "short]\",\"reason\":\"Invalid\",\"details\":{\"name\":\"j\",\"group\":\"ray.io\",\"kind\":"
+        "\"RayJob\","
+        "\"causes\":[{\"reason\":\"FieldValueRequired\",\"message\":\"Required "
+        "value\",\"field\":\"spec.x\"},{"
+        "\"reason\":\"FieldValueInvalid\",\"message\":\"Invalid value: \\\"a\\\\\\\"b\\\": must be "
+        "short\",\"field\":"
+        "\"spec.y\"}]},\"code\":422}\n"
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"rayjobs.ray."
+        "io \\\"j\\\" not "
+        "found\",\"reason\":\"NotFound\",\"details\":{\"name\":\"j\",\"group\":\"ray.io\",\"kind\":"
+        "\"rayjobs\"},\"code\":404}\n"
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\","
+        "\"details\":{\"name\":\"p\","
+        "\"kind\":\"pods\",\"uid\":\"u-1\"}}\n"
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"the server "
+        "could not find the requested "
+        "resource\",\"reason\":\"NotFound\",\"details\":{},\"code\":404}\n"
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"line\\nline\","
+        "\"code\":500}\n");
     arena_done(&a);
 }
 
@@ -199,10 +218,12 @@ TEST(apiserver_protobuf)
     struct err err = {0};
     autofree char *got = decode(body, sizeof body - 1, &err);
 
-    CHECK_STR(got, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"l\":\"1\"}},\"data\":{\"k\":\"v\"},\"kind\":\"ConfigMap\","
+    CHECK_STR(got, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"l\":\"1\"}},\"data\":{\"k\":\"v\"},"
+                   "\"kind\":\"ConfigMap\","
                    "\"apiVersion\":\"v1\"}");
     for (size_t n = 0; n < sizeof body - 1; n++) {
-        autofree char *part = decode(body, n, &err); /* cut anywhere: an error or a part, never more */
+        autofree char *part =
+            decode(body, n, &err); /* cut anywhere: an error or a part, never more */
         CHECK(!part || strlen(part) < strlen(got) + 1);
     }
     CHECK(decode("k8s\0\x0a\x08\x0a\x02v1\x12\x02No", 16, &err) == NULL);
@@ -253,8 +274,8 @@ static void on_answer(void *arg, const struct status *st, const struct object *o
 }
 
 /* Calls and waits for the answer; gives its code, 0 for success. */
-static int call(struct live *l, enum api_verb verb, const char *group, const char *plural, const char *name,
-                const char *body)
+static int call(struct live *l, enum api_verb verb, const char *group, const char *plural,
+                const char *name, const char *body)
 {
     struct json *j autojson = NULL;
     const struct resource *res = api_resource(l->api, group, plural);
@@ -289,18 +310,23 @@ TEST(apiserver_life_of_an_object)
     struct live l;
 
     start(&l);
-    struct subscription *sub = api_subscribe(l.api, api_resource(l.api, "", "configmaps"), on_event, &l);
-    CHECK_INT(call(&l, VERB_CREATE, "", "configmaps", "", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}"), 0);
+    struct subscription *sub =
+        api_subscribe(l.api, api_resource(l.api, "", "configmaps"), on_event, &l);
+    CHECK_INT(call(&l, VERB_CREATE, "", "configmaps", "",
+                   "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}"),
+              0);
     CHECK_STR(json_str_at(json_root(l.object), "metadata.namespace", ""), "default");
     autofree char *rv = xstrdup(json_str_at(json_root(l.object), "metadata.resourceVersion", ""));
     CHECK_INT(call(&l, VERB_CREATE, "", "configmaps", "", "{\"metadata\":{\"name\":\"a\"}}"), 409);
     CHECK_STR(l.reason, "AlreadyExists");
     CHECK_INT(call(&l, VERB_PATCH, "", "configmaps", "a", "{\"data\":{\"k\":\"w\"}}"), 0);
     CHECK_STR(json_str_at(json_root(l.object), "data.k", ""), "w");
-    autofree char *stale = xasprintf("{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"%s\"}}", rv);
+    autofree char *stale =
+        xasprintf("{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"%s\"}}", rv);
     CHECK_INT(call(&l, VERB_UPDATE, "", "configmaps", "a", stale), 409);
     CHECK_STR(l.reason, "Conflict");
-    CHECK_INT(call(&l, VERB_PATCH, "", "configmaps", "a", "{\"data\":{\"k\":\"w\"}}"), 0); /* no write */
+    CHECK_INT(call(&l, VERB_PATCH, "", "configmaps", "a", "{\"data\":{\"k\":\"w\"}}"),
+              0); /* no write */
     CHECK_INT(call(&l, VERB_DELETE, "", "configmaps", "a", NULL), 0);
     CHECK_INT(call(&l, VERB_DELETE, "", "configmaps", "a", NULL), 404);
     CHECK_INT(l.events[EVENT_ADDED], 1);
@@ -316,31 +342,38 @@ TEST(apiserver_finalizers)
 
     start(&l);
     CHECK_INT(call(&l, VERB_CREATE, "", "configmaps", "",
-                   "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"e.com/x\"]}}"), 0);
+                   "{\"metadata\":{\"name\":\"a\",\"finalizers\":[\"e.com/x\"]}}"),
+              0);
     CHECK_INT(call(&l, VERB_DELETE, "", "configmaps", "a", NULL), 0);
     CHECK(json_str_at(json_root(l.object), "metadata.deletionTimestamp", NULL) != NULL);
-    CHECK_INT(call(&l, VERB_PATCH, "", "configmaps", "a", "{\"metadata\":{\"finalizers\":[\"e.com/x\",\"e.com/y\"]}}"),
+    CHECK_INT(call(&l, VERB_PATCH, "", "configmaps", "a",
+                   "{\"metadata\":{\"finalizers\":[\"e.com/x\",\"e.com/y\"]}}"),
               422);
-    CHECK_INT(call(&l, VERB_PATCH, "", "configmaps", "a", "{\"metadata\":{\"finalizers\":null}}"), 0);
+    CHECK_INT(call(&l, VERB_PATCH, "", "configmaps", "a", "{\"metadata\":{\"finalizers\":null}}"),
+              0);
     CHECK_INT(call(&l, VERB_DELETE, "", "configmaps", "a", NULL), 404);
     stop(&l);
 }
 
 TEST(apiserver_generation_and_status)
 {
-    static const char job[] =
-        "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{"
-        "\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}},"
-        "\"status\":{\"replicas\":7}}";
+    static const char job[] = "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":{"
+                              "\"matchLabels\":{\"a\":\"b\"}},\"template\":{"
+                              "\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{"
+                              "\"name\":\"c\",\"image\":\"i\"}]}}},"
+                              "\"status\":{\"replicas\":7}}";
     struct live l;
 
     start(&l);
     CHECK_INT(call(&l, VERB_CREATE, "apps", "deployments", "", job), 0);
     CHECK_INT(at(&l, "metadata.generation"), 1);
     CHECK_INT(at(&l, "status.replicas"), -1);
-    CHECK_INT(call(&l, VERB_PATCH, "apps", "deployments", "d", "{\"metadata\":{\"labels\":{\"x\":\"y\"}}}"), 0);
+    CHECK_INT(call(&l, VERB_PATCH, "apps", "deployments", "d",
+                   "{\"metadata\":{\"labels\":{\"x\":\"y\"}}}"),
+              0);
     CHECK_INT(at(&l, "metadata.generation"), 1);
-    CHECK_INT(call(&l, VERB_PATCH, "apps", "deployments", "d", "{\"spec\":{\"replicas\":3},\"status\":{\"replicas\":9}}"),
+    CHECK_INT(call(&l, VERB_PATCH, "apps", "deployments", "d",
+                   "{\"spec\":{\"replicas\":3},\"status\":{\"replicas\":9}}"),
               0);
     CHECK_INT(at(&l, "metadata.generation"), 2);
     CHECK_INT(at(&l, "status.replicas"), -1);

@@ -35,7 +35,8 @@ static int run(struct db *db, sqlite3 *conn, const char *sql, struct err *err)
     return 0;
 }
 
-static int prepare(struct db *db, sqlite3 *conn, const char *sql, sqlite3_stmt **ret, struct err *err)
+static int prepare(struct db *db, sqlite3 *conn, const char *sql, sqlite3_stmt **ret,
+                   struct err *err)
 {
     if (sqlite3_prepare_v3(conn, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
         return db_fail(db, conn, sql, err);
@@ -71,7 +72,8 @@ static int open_conn(struct db *db, sqlite3 **ret, struct err *err)
         return db_fail(db, *ret, "opening", err);
     sqlite3_busy_timeout(*ret, 10000);
     return run(db, *ret,
-               "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+               "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
+               "wal_autocheckpoint=0;"
                "PRAGMA cache_size=-1000; PRAGMA temp_store=MEMORY;",
                err);
 }
@@ -121,7 +123,8 @@ int64_t db_meta(struct db *db, const char *key, int64_t def)
 {
     sqlite3_stmt *st = NULL;
 
-    if (sqlite3_prepare_v2(db->reader, "SELECT value FROM meta WHERE key=?", -1, &st, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(db->reader, "SELECT value FROM meta WHERE key=?", -1, &st, NULL) ==
+        SQLITE_OK) {
         sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
         if (sqlite3_step(st) == SQLITE_ROW)
             def = sqlite3_column_int64(st, 0);
@@ -150,14 +153,16 @@ static int quick_check(struct db *db, struct err *err)
 
 static int prepare_all(struct db *db, struct err *err)
 {
-    static const char insert[] = "INSERT INTO log(rv,type,grp,plural,ns,name,manager,subresource,time,object)"
-                                 " VALUES(?,?,?,?,?,?,?,?,?,?)";
+    static const char insert[] =
+        "INSERT INTO log(rv,type,grp,plural,ns,name,manager,subresource,time,object)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?)";
     int r = prepare(db, db->writer, insert, &db->insert, err);
 
     if (r == 0)
         r = prepare(db, db->writer, "DELETE FROM log WHERE rv=?", &db->trim, err);
     if (r == 0)
-        r = prepare(db, db->writer, "INSERT OR REPLACE INTO meta(key,value) VALUES(?,?)", &db->set_meta, err);
+        r = prepare(db, db->writer, "INSERT OR REPLACE INTO meta(key,value) VALUES(?,?)",
+                    &db->set_meta, err);
     if (r == 0)
         r = prepare(db, db->reader, "SELECT object FROM log WHERE rv=?", &db->fetch, err);
     return r;
@@ -226,13 +231,13 @@ static struct slice blob(sqlite3_stmt *st, int i)
     return (struct slice){p, (size_t)sqlite3_column_bytes(st, i)};
 }
 
-int db_load(struct db *db, int (*visit)(void *arg, const struct db_row *row, struct err *err), void *arg,
-            struct err *err)
+int db_load(struct db *db, int (*visit)(void *arg, const struct db_row *row, struct err *err),
+            void *arg, struct err *err)
 {
     sqlite3_stmt *st = NULL;
     int step = SQLITE_DONE;
-    int r = prepare(db, db->reader, "SELECT rv,type,grp,plural,ns,name,time,object FROM log ORDER BY rv",
-                    &st, err);
+    int r = prepare(db, db->reader,
+                    "SELECT rv,type,grp,plural,ns,name,time,object FROM log ORDER BY rv", &st, err);
 
     while (r == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
         struct db_row row = {
@@ -315,7 +320,8 @@ void db_checkpoint(const char *path)
 {
     sqlite3 *conn = NULL;
 
-    if (sqlite3_open_v2(path, &conn, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+    if (sqlite3_open_v2(path, &conn, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+        SQLITE_OK)
         sqlite3_wal_checkpoint_v2(conn, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     sqlite3_close(conn);
 }

@@ -64,9 +64,9 @@ static void on_drain(struct http_req *http, void *ctx)
 
 static bool is_hop(struct slice name)
 {
-    static const char *const hop[] = {"connection", "keep-alive",        "transfer-encoding", "upgrade",
-                                      "te",         "proxy-connection", "trailer",           "content-length",
-                                      "date"};
+    static const char *const hop[] = {
+        "connection",       "keep-alive", "transfer-encoding", "upgrade", "te",
+        "proxy-connection", "trailer",    "content-length",    "date"};
 
     for (size_t i = 0; i < ARRAY_SIZE(hop); i++)
         if (slice_ieq(name, slice_of(hop[i])))
@@ -77,8 +77,9 @@ static bool is_hop(struct slice name)
 /* The headers of the answer that matter to a browser or a client of Ray's dashboard. */
 static size_t copy_fields(struct http_call *call, struct http_field out[8])
 {
-    static const char *const kept[] = {"content-type", "location", "cache-control", "content-encoding",
-                                       "etag", "last-modified", "set-cookie", "content-disposition"};
+    static const char *const kept[] = {
+        "content-type", "location",      "cache-control", "content-encoding",
+        "etag",         "last-modified", "set-cookie",    "content-disposition"};
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
@@ -145,7 +146,8 @@ static void answer_error(struct relay *r, const struct http_result *res)
     if (res->outcome == HTTP_CALL_DONE)
         request_status(r->req, status_new(a, code, "%s", buf_str(&r->error)));
     else
-        request_status(r->req, status_new(a, ERR_UNAVAILABLE, "%s does not answer: %s", r->what, res->error));
+        request_status(
+            r->req, status_new(a, ERR_UNAVAILABLE, "%s does not answer: %s", r->what, res->error));
 }
 
 static void on_done(struct http_call *call, const struct http_result *res, void *ctx)
@@ -176,8 +178,12 @@ void forward(struct request *req, const struct forward *f)
                         .target = xstrdup(f->target),
                         .what = xstrdup(f->what),
                         .errors_as_status = f->errors_as_status};
-    struct http_client_opts o = {.url = "http://manta", .proxy = "", .connect_fd = on_connect, .ctx = r,
-                                 .http1_only = true, .max_conns = 1};
+    struct http_client_opts o = {.url = "http://manta",
+                                 .proxy = "",
+                                 .connect_fd = on_connect,
+                                 .ctx = r,
+                                 .http1_only = true,
+                                 .max_conns = 1};
     r->client = http_client_new(req->api->loop, &o, &err);
     if (!r->client) {
         request_status(req, status_from_err(&req->arena, &err));

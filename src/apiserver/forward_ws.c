@@ -87,7 +87,8 @@ static void far_open(struct ws *ws, void *ctx)
     struct request *req = take(p->req);
     struct slice protocol = ws_protocol(ws);
     autofree char *name = protocol.n ? xstrndup(protocol.p, protocol.n) : NULL;
-    struct ws_handler h = {.on_message = near_message, .on_drain = near_drain, .on_close = near_close, .ctx = p};
+    struct ws_handler h = {
+        .on_message = near_message, .on_drain = near_drain, .on_close = near_close, .ctx = p};
 
     if (req->http)
         p->near = http_accept_websocket(req->http, name, &h);
@@ -116,7 +117,8 @@ static void refused(struct pair *p, struct slice reason, int status)
     struct request *req = take(p->req);
     int code = status == 404 ? ERR_NOT_FOUND : status == 400 ? ERR_BAD_REQUEST : ERR_UNAVAILABLE;
 
-    request_status(req, status_new(&req->arena, code, "%s refuses: %.*s", p->what, SLICE_FMT(reason)));
+    request_status(req,
+                   status_new(&req->arena, code, "%s refuses: %.*s", p->what, SLICE_FMT(reason)));
 }
 
 static void far_close(struct ws *ws, int code, struct slice reason, int status, void *ctx)
@@ -151,13 +153,21 @@ void forward_websocket(struct request *req, const struct forward *f)
 {
     struct pair *p = xnew(struct pair);
     const char *protocols[PROTOCOLS_MAX + 1];
-    struct ws_handler h = {
-        .on_open = far_open, .on_message = far_message, .on_drain = far_drain, .on_close = far_close, .ctx = p};
-    struct http_client_opts o = {.url = "http://manta", .proxy = "", .connect_fd = on_connect, .ctx = p,
-                                 .http1_only = true, .max_conns = 1};
+    struct ws_handler h = {.on_open = far_open,
+                           .on_message = far_message,
+                           .on_drain = far_drain,
+                           .on_close = far_close,
+                           .ctx = p};
+    struct http_client_opts o = {.url = "http://manta",
+                                 .proxy = "",
+                                 .connect_fd = on_connect,
+                                 .ctx = p,
+                                 .http1_only = true,
+                                 .max_conns = 1};
     struct err err = {0};
 
-    *p = (struct pair){.req = req, .connect = f->connect, .target = xstrdup(f->target), .what = xstrdup(f->what)};
+    *p = (struct pair){
+        .req = req, .connect = f->connect, .target = xstrdup(f->target), .what = xstrdup(f->what)};
     p->client = http_client_new(req->api->loop, &o, &err);
     if (!p->client) {
         request_status(req, status_from_err(&req->arena, &err));

@@ -13,11 +13,13 @@ static void version(struct request *req)
 {
     struct buf b cleanup(buf_done) = BUF_INIT;
 
-    buf_adds(&b, "{\"major\":\"1\",\"minor\":\"" KUBERNETES_MINOR "\",\"emulationMajor\":\"1\",\"emulationMinor\":\"" KUBERNETES_MINOR
-                 "\",\"minCompatibilityMajor\":\"1\",\"minCompatibilityMinor\":\"35\","
-                 "\"gitVersion\":\"v1." KUBERNETES_MINOR ".0+manta\",\"gitCommit\":\"\","
-                 "\"gitTreeState\":\"clean\",\"buildDate\":\"1970-01-01T00:00:00Z\","
-                 "\"goVersion\":\"none\",\"compiler\":\"gcc\",\"platform\":\"linux/" GO_ARCH "\"}\n");
+    buf_adds(&b,
+             "{\"major\":\"1\",\"minor\":\"" KUBERNETES_MINOR
+             "\",\"emulationMajor\":\"1\",\"emulationMinor\":\"" KUBERNETES_MINOR
+             "\",\"minCompatibilityMajor\":\"1\",\"minCompatibilityMinor\":\"35\","
+             "\"gitVersion\":\"v1." KUBERNETES_MINOR ".0+manta\",\"gitCommit\":\"\","
+             "\"gitTreeState\":\"clean\",\"buildDate\":\"1970-01-01T00:00:00Z\","
+             "\"goVersion\":\"none\",\"compiler\":\"gcc\",\"platform\":\"linux/" GO_ARCH "\"}\n");
     request_json(req, 200, &b);
 }
 
@@ -30,7 +32,8 @@ static const struct {
     const char *path;
     void (*handle)(struct request *req);
 } paths[] = {
-    {"/healthz", ok}, {"/livez", ok}, {"/readyz", ok}, {"/version", version}, {"/version/", version},
+    {"/healthz", ok},      {"/livez", ok},         {"/readyz", ok},
+    {"/version", version}, {"/version/", version},
 };
 
 bool health_is_open(const char *path)
@@ -47,7 +50,8 @@ bool health_handle(struct request *req)
     if (!health_is_open(req->path))
         return false;
     /* the checks take any method, the version does not */
-    if (strncmp(req->path, "/version", 8) == 0 && strcmp(req->method, "GET") && strcmp(req->method, "HEAD")) {
+    if (strncmp(req->path, "/version", 8) == 0 && strcmp(req->method, "GET") &&
+        strcmp(req->method, "HEAD")) {
         request_status(req, status_bad_method(&req->arena));
         return true;
     }

@@ -35,8 +35,8 @@ static void on_event(void *arg, const struct event *e)
         sub->f(sub->arg, e);
 }
 
-struct subscription *api_subscribe(struct apiserver *api, const struct resource *res, storage_follower *f,
-                                   void *arg)
+struct subscription *api_subscribe(struct apiserver *api, const struct resource *res,
+                                   storage_follower *f, void *arg)
 {
     struct subscription *sub = xnew(struct subscription);
 

@@ -12,11 +12,12 @@
 void kinds_register(struct registry *reg);
 
 /*
- * The storage is open, nothing is served yet: resources of stored CRDs (storage_adopt), objects that
- * always exist (namespaces default, kube-system, …), controllers.
+ * The storage is open, nothing is served yet: resources of stored CRDs (storage_adopt), objects
+ * that always exist (namespaces default, kube-system, …), controllers.
  */
 int kinds_start(struct apiserver *api, struct err *err);
-/* The server listens at host (an address, a name or "" for all) and port: service kubernetes says so. */
+/* The server listens at host (an address, a name or "" for all) and port: service kubernetes says
+ * so. */
 void kinds_listening(struct apiserver *api, const char *host, int port);
 void kinds_stop(struct apiserver *api);
 

@@ -41,7 +41,8 @@ static struct status *settle_namespace(struct change *ch, yyjson_mut_val *meta)
     }
     if (*ns && strcmp(ns, ch->ns) != 0)
         return status_new(ch->arena, ERR_BAD_REQUEST,
-                          "the namespace of the provided object does not match the namespace sent on the request");
+                          "the namespace of the provided object does not match the namespace sent "
+                          "on the request");
     json_put_str(ch->doc, meta, "namespace", ch->ns);
     return NULL;
 }
@@ -61,8 +62,10 @@ bool meta_generate_name(struct change *ch)
     return true;
 }
 
-static const char *const server_owned[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
-                                           "uid", "creationTimestamp", "generation", "managedFields"};
+static const char *const server_owned[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
+                                           "selfLink",          "uid",
+                                           "creationTimestamp", "generation",
+                                           "managedFields"};
 
 struct status *meta_on_create(struct change *ch)
 {
@@ -71,7 +74,8 @@ struct status *meta_on_create(struct change *ch)
     char uid[37];
 
     if (*rv && strcmp(rv, "0") != 0)
-        return status_plain(ch->arena, 500, "resourceVersion should not be set on objects to be created");
+        return status_plain(ch->arena, 500,
+                            "resourceVersion should not be set on objects to be created");
     struct status *st = settle_namespace(ch, meta);
     if (st)
         return st;
@@ -102,8 +106,9 @@ struct status *meta_on_update(struct change *ch)
         for (int i = 0; i < 2; i++) /* said twice, as Kubernetes does */
             field_invalid_str(ch->errs, "metadata.uid", uid, "field is immutable");
     } else if (*uid && strcmp(uid, old_uid) != 0) {
-        const char *why = arena_printf(ch->arena, "Precondition failed: UID in precondition: %s, UID in object meta: %s",
-                                       uid, old_uid);
+        const char *why = arena_printf(
+            ch->arena, "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
+            old_uid);
 
         return status_conflict(ch->arena, ch->res->group, ch->res->plural, ch->name, why);
     }
@@ -146,7 +151,8 @@ static void check_labels(struct change *ch, yyjson_mut_val *labels)
     yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(labels);
 
     for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&it));) {
-        const char *k = yyjson_mut_get_str(key), *v = yyjson_mut_get_str(yyjson_mut_obj_iter_get_val(key));
+        const char *k = yyjson_mut_get_str(key),
+                   *v = yyjson_mut_get_str(yyjson_mut_obj_iter_get_val(key));
         const char *wrong = name_qualified(slice_of(k));
 
         if (wrong)
@@ -198,20 +204,24 @@ static void check_owner(struct change *ch, yyjson_mut_val *ref, const char **con
             field_invalid_str(ch->errs, field, "",
                               arena_printf(ch->arena, "%s must not be empty", needed[k]));
     }
-    if (strcmp(meta_str(ref, "kind"), "Event") == 0 && strcmp(meta_str(ref, "apiVersion"), "v1") == 0)
-        field_error_add(ch->errs, FIELD_INVALID, "metadata.ownerReferences",
-                        arena_printf(ch->arena,
-                                     "Invalid value: {\"apiVersion\":\"v1\",\"kind\":\"Event\",\"name\":\"%s\",\"uid\":"
-                                     "\"%s\"}: /v1, Kind=Event is disallowed from being an owner",
-                                     meta_str(ref, "name"), meta_str(ref, "uid")));
+    if (strcmp(meta_str(ref, "kind"), "Event") == 0 &&
+        strcmp(meta_str(ref, "apiVersion"), "v1") == 0)
+        field_error_add(
+            ch->errs, FIELD_INVALID, "metadata.ownerReferences",
+            arena_printf(
+                ch->arena,
+                "Invalid value: {\"apiVersion\":\"v1\",\"kind\":\"Event\",\"name\":\"%s\",\"uid\":"
+                "\"%s\"}: /v1, Kind=Event is disallowed from being an owner",
+                meta_str(ref, "name"), meta_str(ref, "uid")));
     if (!yyjson_mut_get_bool(json_mut_get(ref, "controller")))
         return;
     if (*controller)
-        field_error_add(ch->errs, FIELD_INVALID, "metadata.ownerReferences",
-                        arena_printf(ch->arena,
-                                     "Invalid value: only one reference can have Controller set to true. Found "
-                                     "\"true\" in references for %s and %s",
-                                     *controller, owner_text(ch, ref)));
+        field_error_add(
+            ch->errs, FIELD_INVALID, "metadata.ownerReferences",
+            arena_printf(ch->arena,
+                         "Invalid value: only one reference can have Controller set to true. Found "
+                         "\"true\" in references for %s and %s",
+                         *controller, owner_text(ch, ref)));
     *controller = owner_text(ch, ref);
 }
 
@@ -225,8 +235,7 @@ static void check_owners(struct change *ch, yyjson_mut_val *owners)
 
 static bool has_string(yyjson_val *arr, const char *s)
 {
-    json_each(arr, item, i, n)
-    {
+    json_each(arr, item, i, n) {
         if (strcmp(json_str(item, ""), s) == 0)
             return true;
     }
@@ -235,7 +244,8 @@ static bool has_string(yyjson_val *arr, const char *s)
 
 static bool is_standard_finalizer(const char *f)
 {
-    return strcmp(f, "kubernetes") == 0 || strcmp(f, "orphan") == 0 || strcmp(f, "foregroundDeletion") == 0;
+    return strcmp(f, "kubernetes") == 0 || strcmp(f, "orphan") == 0 ||
+           strcmp(f, "foregroundDeletion") == 0;
 }
 
 /* A check of Kubernetes' own kinds; definitions of custom ones are not among them. */
@@ -247,7 +257,8 @@ static bool of_kubernetes(const struct resource *res)
 static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
 {
     yyjson_val *old_meta = json_get(ch->old, "metadata"), *old = json_get(old_meta, "finalizers");
-    bool terminating = json_get(old_meta, "deletionTimestamp") != NULL, orphan = false, foreground = false;
+    bool terminating = json_get(old_meta, "deletionTimestamp") != NULL, orphan = false,
+         foreground = false;
 
     for (size_t i = 0; i < yyjson_mut_arr_size(finalizers); i++) {
         const char *f = yyjson_mut_get_str(yyjson_mut_arr_get(finalizers, i));
@@ -259,18 +270,23 @@ static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
         foreground |= strcmp(f, "foregroundDeletion") == 0;
         if (wrong)
             field_invalid_str(ch->errs, "metadata.finalizers", f, wrong);
-        if (of_kubernetes(ch->res) && !has_string(old, f) && !is_standard_finalizer(f) && !strchr(f, '/'))
-            field_invalid_str(ch->errs, arena_printf(ch->arena, "metadata.finalizers[%zu]", i), f,
-                              "name is neither a standard finalizer name nor is it fully qualified");
+        if (of_kubernetes(ch->res) && !has_string(old, f) && !is_standard_finalizer(f) &&
+            !strchr(f, '/'))
+            field_invalid_str(
+                ch->errs, arena_printf(ch->arena, "metadata.finalizers[%zu]", i), f,
+                "name is neither a standard finalizer name nor is it fully qualified");
         if (terminating && !has_string(old, f))
-            field_forbidden(ch->errs, "metadata.finalizers",
-                            arena_printf(ch->arena,
-                                         "no new finalizers can be added if the object is being deleted, found "
-                                         "new finalizers []string{\"%s\"}",
-                                         f));
-        if (!ch->res->built_in && !strchr(f, '/') && !has_string(old, f) && !is_standard_finalizer(f))
+            field_forbidden(
+                ch->errs, "metadata.finalizers",
+                arena_printf(ch->arena,
+                             "no new finalizers can be added if the object is being deleted, found "
+                             "new finalizers []string{\"%s\"}",
+                             f));
+        if (!ch->res->built_in && !strchr(f, '/') && !has_string(old, f) &&
+            !is_standard_finalizer(f))
             warnings_add(ch->warnings,
-                         "metadata.finalizers: \"%s\": prefer a domain-qualified finalizer name including a path "
+                         "metadata.finalizers: \"%s\": prefer a domain-qualified finalizer name "
+                         "including a path "
                          "(/) to avoid accidental conflicts with other finalizer writers",
                          f);
     }
@@ -280,8 +296,9 @@ static void check_finalizers(struct change *ch, yyjson_mut_val *finalizers)
 }
 
 /*
- * On an update Kubernetes checks metadata once for the object and once for the change, both by itself
- * and by the kind: the same causes come three or four times. Clients that count causes see it.
+ * On an update Kubernetes checks metadata once for the object and once for the change, both by
+ * itself and by the kind: the same causes come three or four times. Clients that count causes see
+ * it.
  */
 static unsigned times_said(const struct change *ch)
 {

@@ -65,15 +65,13 @@ static void collect(struct header *h, yyjson_val *meta)
     h->name = h->strings.len;
     add_string(&h->strings, json_get_str(meta, "name", ""));
     h->labels = h->strings.len;
-    json_each_member(json_get(meta, "labels"), key, val)
-    {
+    json_each_member(json_get(meta, "labels"), key, val) {
         add_string(&h->strings, yyjson_get_str(key));
         add_string(&h->strings, json_str(val, ""));
         h->n_labels++;
     }
     h->owners = h->strings.len;
-    json_each(json_get(meta, "ownerReferences"), owner, i, n)
-    {
+    json_each(json_get(meta, "ownerReferences"), owner, i, n) {
         char uid[37];
 
         copy_uid(uid, owner);
@@ -112,7 +110,8 @@ static const char *zero_value(const struct resource *res, const char *path)
     return f && (field_kind(f) == FIELD_INT32 || field_kind(f) == FIELD_INT64) ? "0" : "";
 }
 
-static void field_value(struct buf *out, const struct resource *res, const char *path, yyjson_val *v)
+static void field_value(struct buf *out, const struct resource *res, const char *path,
+                        yyjson_val *v)
 {
     if (yyjson_is_null(v) || !v)
         buf_adds(out, zero_value(res, path));

@@ -20,14 +20,15 @@ static void check_dry_run(struct request *req)
     if (strcmp(v, "All") == 0)
         req->dry_run = true;
     else
-        field_error_add(&req->errs, FIELD_NOT_SUPPORTED, "dryRun",
-                        arena_printf(&req->arena, "Unsupported value: [\"%s\"]: supported values: \"All\"", v));
+        field_error_add(
+            &req->errs, FIELD_NOT_SUPPORTED, "dryRun",
+            arena_printf(&req->arena, "Unsupported value: [\"%s\"]: supported values: \"All\"", v));
 }
 
 static void check_field_validation(struct request *req)
 {
-    static const char *const words[] = {[VALIDATE_IGNORE] = "Ignore", [VALIDATE_WARN] = "Warn",
-                                        [VALIDATE_STRICT] = "Strict"};
+    static const char *const words[] = {
+        [VALIDATE_IGNORE] = "Ignore", [VALIDATE_WARN] = "Warn", [VALIDATE_STRICT] = "Strict"};
     const char *v = request_param(req, "fieldValidation");
 
     req->field_validation = VALIDATE_WARN;
@@ -39,11 +40,12 @@ static void check_field_validation(struct request *req)
             return;
         }
     }
-    field_error_add(&req->errs, FIELD_NOT_SUPPORTED, "fieldValidation",
-                    arena_printf(&req->arena,
-                                 "Unsupported value: \"%s\": supported values: \"\", \"Ignore\", \"Strict\", "
-                                 "\"Warn\"",
-                                 v));
+    field_error_add(
+        &req->errs, FIELD_NOT_SUPPORTED, "fieldValidation",
+        arena_printf(&req->arena,
+                     "Unsupported value: \"%s\": supported values: \"\", \"Ignore\", \"Strict\", "
+                     "\"Warn\"",
+                     v));
 }
 
 #define MANAGER_MAX 128
@@ -68,11 +70,13 @@ static void check_manager(struct request *req)
     }
     req->manager = v;
     if (strlen(v) > MANAGER_MAX)
-        field_error_add(&req->errs, FIELD_TOO_LONG, "fieldManager", "Too long: may not be more than 128 bytes");
+        field_error_add(&req->errs, FIELD_TOO_LONG, "fieldManager",
+                        "Too long: may not be more than 128 bytes");
     for (size_t i = 0; v[i]; i++) {
         if (iscntrl((unsigned char)v[i])) {
             field_invalid_str(&req->errs, "fieldManager", v,
-                              arena_printf(&req->arena, "invalid character U+%04X (at position %zu)",
+                              arena_printf(&req->arena,
+                                           "invalid character U+%04X (at position %zu)",
                                            (unsigned char)v[i], i));
             return;
         }

@@ -112,7 +112,8 @@ static bool handle_openapi(struct request *req, struct slice *part, size_t n)
         return false;
     if (n == 2) {
         openapi_index(reg, &b);
-        request_bytes(req, 200, "text/plain; charset=utf-8", buf_slice(&b)); /* as Kubernetes has it */
+        request_bytes(req, 200, "text/plain; charset=utf-8",
+                      buf_slice(&b)); /* as Kubernetes has it */
         return true;
     }
     bool core = n == 4 && slice_is(part[2], "api"), group = n == 5 && slice_is(part[2], "apis");
@@ -134,8 +135,7 @@ static bool is_listed(const yyjson_mut_val *paths, const char *path)
     yyjson_mut_val *p;
     size_t i, n;
 
-    yyjson_mut_arr_foreach((yyjson_mut_val *)paths, i, n, p)
-    {
+    yyjson_mut_arr_foreach((yyjson_mut_val *)paths, i, n, p) {
         if (yyjson_mut_equals_str(p, path))
             return true;
     }
@@ -150,9 +150,9 @@ static void list_path(struct request *req, yyjson_mut_val *paths, const char *pa
 
 static bool handle_root(struct request *req)
 {
-    static const char *const fixed[] = {"/healthz", "/healthz/ping", "/livez",    "/livez/ping",
-                                        "/openapi/v2", "/openapi/v3", "/readyz", "/readyz/ping",
-                                        "/version"};
+    static const char *const fixed[] = {"/healthz",    "/healthz/ping", "/livez",
+                                        "/livez/ping", "/openapi/v2",   "/openapi/v3",
+                                        "/readyz",     "/readyz/ping",  "/version"};
     yyjson_mut_doc *doc = request_doc(req);
     yyjson_mut_val *root = yyjson_mut_obj(doc), *paths = json_put_arr(doc, root, "paths");
     const struct registry *reg = api_registry(req->api);

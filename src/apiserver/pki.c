@@ -53,7 +53,8 @@ static bool read_pair(const char *dir, const char *name, char **cert, char **key
     return false;
 }
 
-static int write_pair(const char *dir, const char *name, const char *cert, const char *key, struct err *err)
+static int write_pair(const char *dir, const char *name, const char *cert, const char *key,
+                      struct err *err)
 {
     char file[64];
 
@@ -78,8 +79,8 @@ static int load_ca(struct pki *pki, const char *dir, bool *ret_new, struct err *
     return write_pair(dir, "ca", pki->ca_cert, pki->ca_key, err);
 }
 
-static int issue(struct pki *pki, const char *dir, const char *name, struct tls_issue_opts *o, char **ret_cert,
-                 char **ret_key, struct err *err)
+static int issue(struct pki *pki, const char *dir, const char *name, struct tls_issue_opts *o,
+                 char **ret_cert, char **ret_key, struct err *err)
 {
     struct buf cert cleanup(buf_done) = BUF_INIT, key cleanup(buf_done) = BUF_INIT;
 
@@ -102,17 +103,23 @@ static bool same_host(const char *dir, const char *host)
     return old && strcmp(old, host) == 0;
 }
 
-static int load_server(struct pki *pki, const char *dir, const char *host, bool again, struct err *err)
+static int load_server(struct pki *pki, const char *dir, const char *host, bool again,
+                       struct err *err)
 {
-    const char *const dns[] = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-                               "kubernetes.default.svc.cluster.local", NULL};
+    const char *const dns[] = {"localhost",
+                               "kubernetes",
+                               "kubernetes.default",
+                               "kubernetes.default.svc",
+                               "kubernetes.default.svc.cluster.local",
+                               NULL};
     const char *ips[] = {"127.0.0.1", "::1", "10.96.0.1", NULL, NULL};
     struct tls_issue_opts o = {.cn = "manta-apiserver", .dns = dns, .ips = ips, .server = true};
 
-    if (!again && same_host(dir, host) && read_pair(dir, "apiserver", &pki->server_cert, &pki->server_key))
+    if (!again && same_host(dir, host) &&
+        read_pair(dir, "apiserver", &pki->server_cert, &pki->server_key))
         return 0;
-    if (*host && strcmp(host, "127.0.0.1") != 0 && strcmp(host, "::1") != 0 && strcmp(host, "0.0.0.0") != 0 &&
-        strcmp(host, "::") != 0)
+    if (*host && strcmp(host, "127.0.0.1") != 0 && strcmp(host, "::1") != 0 &&
+        strcmp(host, "0.0.0.0") != 0 && strcmp(host, "::") != 0)
         ips[3] = host;
     int r = issue(pki, dir, "apiserver", &o, &pki->server_cert, &pki->server_key, err);
     return r < 0 ? r : write_text(dir, "host", host, err);
@@ -187,8 +194,8 @@ static void add_base64(struct buf *out, const char *key, const char *text)
     buf_addc(out, '\n');
 }
 
-int kubeconfig_write(const char *path, const char *context, const char *server, const struct pki *pki,
-                     struct err *err)
+int kubeconfig_write(const char *path, const char *context, const char *server,
+                     const struct pki *pki, struct err *err)
 {
     struct buf b cleanup(buf_done) = BUF_INIT;
 

@@ -1,4 +1,5 @@
-/* pods/NAME/log and pods/NAME/exec: the node's kubelet has them, on a unix socket that its Node names. */
+/* pods/NAME/log and pods/NAME/exec: the node's kubelet has them, on a unix socket that its Node
+ * names. */
 #include "apiserver/forward.h"
 #include "apiserver/server.h"
 #include "base/reach.h"
@@ -13,8 +14,7 @@ static int connect_kubelet(const char *target, struct err *err)
 /* Names of containers and init containers, for the message that asks for one. */
 static void add_names(struct buf *out, yyjson_val *containers)
 {
-    json_each(containers, c, i, n)
-    {
+    json_each(containers, c, i, n) {
         buf_printf(out, "%s%s", out->len ? " " : "", json_get_str(c, "name", ""));
     }
 }
@@ -24,8 +24,7 @@ static bool has_container(yyjson_val *spec, const char *name)
     static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
 
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-        json_each(json_get(spec, lists[i]), c, j, n)
-        {
+        json_each(json_get(spec, lists[i]), c, j, n) {
             if (strcmp(json_get_str(c, "name", ""), name) == 0)
                 return true;
         }
@@ -43,30 +42,35 @@ static struct status *pick_container(struct request *req, yyjson_val *spec, cons
         *ret = asked;
         if (has_container(spec, asked))
             return NULL;
-        return status_new(&req->arena, ERR_BAD_REQUEST, "container %s is not valid for pod %s", asked, req->name);
+        return status_new(&req->arena, ERR_BAD_REQUEST, "container %s is not valid for pod %s",
+                          asked, req->name);
     }
     *ret = json_get_str(yyjson_arr_get_first(containers), "name", "");
     if (yyjson_arr_size(containers) == 1)
         return NULL;
     add_names(&names, containers);
     return status_new(&req->arena, ERR_BAD_REQUEST,
-                      "a container name must be specified for pod %s, choose one of: [%s]", req->name,
-                      buf_str(&names));
+                      "a container name must be specified for pod %s, choose one of: [%s]",
+                      req->name, buf_str(&names));
 }
 
 static struct status *find_kubelet(struct request *req, const char *node, const char **ret)
 {
     const struct resource *nodes = api_resource(req->api, "", "nodes");
-    struct object *o autoobject = *node && nodes ? storage_get(req->api->storage, nodes, "", node) : NULL;
+    struct object *o autoobject =
+        *node && nodes ? storage_get(req->api->storage, nodes, "", node) : NULL;
 
     if (!*node)
-        return status_new(&req->arena, ERR_BAD_REQUEST, "pod %s does not have a host assigned", req->name);
+        return status_new(&req->arena, ERR_BAD_REQUEST, "pod %s does not have a host assigned",
+                          req->name);
     if (!o)
         return status_not_found(&req->arena, "", "nodes", node);
     struct json *j autojson = object_parse(o);
-    const char *socket = json_get_str(json_at(json_root(j), "metadata.annotations"), KUBELET_SOCKET_ANNOTATION, "");
+    const char *socket =
+        json_get_str(json_at(json_root(j), "metadata.annotations"), KUBELET_SOCKET_ANNOTATION, "");
     if (!*socket)
-        return status_new(&req->arena, ERR_UNAVAILABLE, "node %s has no kubelet that serves logs", node);
+        return status_new(&req->arena, ERR_UNAVAILABLE, "node %s has no kubelet that serves logs",
+                          node);
     *ret = arena_strdup(&req->arena, socket);
     return NULL;
 }
@@ -113,8 +117,9 @@ void podexec_handle(struct request *req)
     struct status *st = find_container(req, "exec", &f);
 
     if (!st && !http_wants_websocket(req->http))
-        st = status_new(&req->arena, ERR_BAD_REQUEST, "Upgrade request required: exec is served over WebSocket "
-                                                      "(kubectl 1.31 or newer)");
+        st = status_new(&req->arena, ERR_BAD_REQUEST,
+                        "Upgrade request required: exec is served over WebSocket "
+                        "(kubectl 1.31 or newer)");
     if (st)
         request_status(req, st);
     else

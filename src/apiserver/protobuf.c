@@ -158,10 +158,10 @@ static struct slice name_of(const char *line, unsigned number)
 
 /* ---- values ---- */
 
-static int decode_message(struct decoder *d, const struct type *t, const char *line, const char *package,
-                          struct slice message, yyjson_mut_val *obj);
-static int decode_value(struct decoder *d, const struct field *f, const struct item *it, yyjson_mut_val *old,
-                        yyjson_mut_val **ret);
+static int decode_message(struct decoder *d, const struct type *t, const char *line,
+                          const char *package, struct slice message, yyjson_mut_val *obj);
+static int decode_value(struct decoder *d, const struct field *f, const struct item *it,
+                        yyjson_mut_val *old, yyjson_mut_val **ret);
 
 /* Bytes that are no text become "?", as JSON cannot carry them: Go would replace them as well. */
 static yyjson_mut_val *text(struct decoder *d, struct slice s)
@@ -230,7 +230,8 @@ static yyjson_mut_val *duration_value(struct decoder *d, struct slice m)
 
 static yyjson_mut_val *int_or_string(struct decoder *d, struct slice m)
 {
-    return int_item(m, 1) == 0 ? yyjson_mut_sint(d->doc, (int32_t)int_item(m, 2)) : text(d, bytes_item(m, 3));
+    return int_item(m, 1) == 0 ? yyjson_mut_sint(d->doc, (int32_t)int_item(m, 2))
+                               : text(d, bytes_item(m, 3));
 }
 
 static yyjson_mut_val *number(struct decoder *d, const struct item *it)
@@ -244,7 +245,8 @@ static yyjson_mut_val *number(struct decoder *d, const struct item *it)
     return yyjson_mut_real(d->doc, it->wire == WIRE_FIXED32 ? (double)narrow : wide);
 }
 
-static int struct_value(struct decoder *d, const struct field *f, struct slice m, yyjson_mut_val **ret)
+static int struct_value(struct decoder *d, const struct field *f, struct slice m,
+                        yyjson_mut_val **ret)
 {
     const char *name = type_openapi_name(field_type(f)), *line = numbers_of(name);
 
@@ -267,7 +269,8 @@ static int map_entry(struct decoder *d, const struct field *f, struct slice m, y
     return r;
 }
 
-static int list_item(struct decoder *d, const struct field *f, const struct item *it, yyjson_mut_val *list)
+static int list_item(struct decoder *d, const struct field *f, const struct item *it,
+                     yyjson_mut_val *list)
 {
     yyjson_mut_val *v = NULL;
     int r = decode_value(d, field_item(f), it, NULL, &v);
@@ -278,7 +281,8 @@ static int list_item(struct decoder *d, const struct field *f, const struct item
 }
 
 /* A list within a map or list is a message with the items in field 1. */
-static int wrapped_list(struct decoder *d, const struct field *f, struct slice m, yyjson_mut_val **ret)
+static int wrapped_list(struct decoder *d, const struct field *f, struct slice m,
+                        yyjson_mut_val **ret)
 {
     struct item it;
     int r = 0;
@@ -290,8 +294,8 @@ static int wrapped_list(struct decoder *d, const struct field *f, struct slice m
     return r;
 }
 
-static int decode_value(struct decoder *d, const struct field *f, const struct item *it, yyjson_mut_val *old,
-                        yyjson_mut_val **ret)
+static int decode_value(struct decoder *d, const struct field *f, const struct item *it,
+                        yyjson_mut_val *old, yyjson_mut_val **ret)
 {
     switch (field_kind(f)) {
     case FIELD_STRING:
@@ -340,7 +344,8 @@ static int decode_value(struct decoder *d, const struct field *f, const struct i
 /* ---- messages ---- */
 
 /* A repeated field adds to its list, a map field to its map, any other replaces. */
-static int decode_field(struct decoder *d, const struct field *f, const struct item *it, yyjson_mut_val *obj)
+static int decode_field(struct decoder *d, const struct field *f, const struct item *it,
+                        yyjson_mut_val *obj)
 {
     yyjson_mut_val *old = yyjson_mut_obj_get(obj, field_name(f)), *v = NULL;
     int r;
@@ -357,19 +362,21 @@ static int decode_field(struct decoder *d, const struct field *f, const struct i
 }
 
 /* "+TYPE": a message whose fields stand in obj itself. */
-static int decode_inline(struct decoder *d, const struct type *t, const char *package, struct slice name,
-                         struct slice message, yyjson_mut_val *obj)
+static int decode_inline(struct decoder *d, const struct type *t, const char *package,
+                         struct slice name, struct slice message, yyjson_mut_val *obj)
 {
     char full[200];
     const char *dot = strrchr(package, '.'), *line;
 
-    snprintf(full, sizeof full, "%.*s.%.*s", (int)(dot - package), package, (int)name.n - 1, name.p + 1);
+    snprintf(full, sizeof full, "%.*s.%.*s", (int)(dot - package), package, (int)name.n - 1,
+             name.p + 1);
     line = numbers_of(full);
-    return line ? decode_message(d, t, line, package, message, obj) : malformed(d, "unknown message");
+    return line ? decode_message(d, t, line, package, message, obj)
+                : malformed(d, "unknown message");
 }
 
-static int decode_message(struct decoder *d, const struct type *t, const char *line, const char *package,
-                          struct slice message, yyjson_mut_val *obj)
+static int decode_message(struct decoder *d, const struct type *t, const char *line,
+                          const char *package, struct slice message, yyjson_mut_val *obj)
 {
     struct item it;
     int r = 0;
@@ -412,7 +419,8 @@ int protobuf_decode(struct slice body, yyjson_mut_doc *doc, yyjson_mut_val **ret
     const struct type *t = find_type(v, k);
     const char *name = t ? type_openapi_name(t) : "", *line = t ? numbers_of(name) : NULL;
     if (!line)
-        return err_set(err, ERR_BAD_REQUEST, "no kind \"%s\" is registered for version \"%s\" as protobuf", k, v);
+        return err_set(err, ERR_BAD_REQUEST,
+                       "no kind \"%s\" is registered for version \"%s\" as protobuf", k, v);
     yyjson_mut_val *obj = yyjson_mut_obj(doc);
     int r = decode_message(&d, t, line, name, bytes_item(unknown, 2), obj);
     if (r < 0)

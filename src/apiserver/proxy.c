@@ -1,6 +1,6 @@
 /*
- * services/[SCHEME:]NAME[:PORT]/proxy/… and the same of pods: the request goes to a pod, in the pods'
- * network (base/reach.h). For a Service a running pod of its selector is taken.
+ * services/[SCHEME:]NAME[:PORT]/proxy/… and the same of pods: the request goes to a pod, in the
+ * pods' network (base/reach.h). For a Service a running pod of its selector is taken.
  */
 #include "apiserver/forward.h"
 #include "apiserver/server.h"
@@ -58,10 +58,8 @@ static void split_name(struct request *req, const char **ret_name, const char **
 
 static int64_t named_port(yyjson_val *spec, const char *name)
 {
-    json_each(json_get(spec, "containers"), c, i, n)
-    {
-        json_each(json_get(c, "ports"), p, j, m)
-        {
+    json_each(json_get(spec, "containers"), c, i, n) {
+        json_each(json_get(c, "ports"), p, j, m) {
             if (strcmp(json_get_str(p, "name", ""), name) == 0)
                 return json_int_at(p, "containerPort", 0);
         }
@@ -69,7 +67,8 @@ static int64_t named_port(yyjson_val *spec, const char *name)
     return 0;
 }
 
-/* The number that port stands for: itself, or the name of a container's port; "" is the first one. */
+/* The number that port stands for: itself, or the name of a container's port; "" is the first one.
+ */
 static int64_t pod_port(yyjson_val *spec, const char *port)
 {
     int64_t n = 0;
@@ -82,8 +81,7 @@ static int64_t pod_port(yyjson_val *spec, const char *port)
 /* The target port of the service's port that was asked for by name or number. */
 static const char *service_target(struct request *req, yyjson_val *spec, const char *port)
 {
-    json_each(json_get(spec, "ports"), p, i, n)
-    {
+    json_each(json_get(spec, "ports"), p, i, n) {
         int64_t number = json_int_at(p, "port", 0);
         yyjson_val *target = json_get(p, "targetPort");
         const char *text = arena_printf(&req->arena, "%lld", (long long)number);
@@ -116,21 +114,26 @@ static struct status *find_behind_service(struct request *req, const char *name,
 
         storage_each(req->api->storage, &scan, pick_pod, b, NULL);
     }
-    return b->pod ? NULL : status_new(&req->arena, ERR_UNAVAILABLE, "no endpoints available for service \"%s\"", name);
+    return b->pod ? NULL
+                  : status_new(&req->arena, ERR_UNAVAILABLE,
+                               "no endpoints available for service \"%s\"", name);
 }
 
 /* The socket that makes sockets in the pods' network stands beside the kubelet's own. */
 static const char *reach_of(struct request *req, const char *node)
 {
     const struct resource *nodes = api_resource(req->api, "", "nodes");
-    struct object *o autoobject = *node && nodes ? storage_get(req->api->storage, nodes, "", node) : NULL;
+    struct object *o autoobject =
+        *node && nodes ? storage_get(req->api->storage, nodes, "", node) : NULL;
     struct json *j autojson = o ? object_parse(o) : NULL;
-    const char *socket = json_get_str(json_at(json_root(j), "metadata.annotations"), KUBELET_SOCKET_ANNOTATION, "");
+    const char *socket =
+        json_get_str(json_at(json_root(j), "metadata.annotations"), KUBELET_SOCKET_ANNOTATION, "");
     const char *slash = strrchr(socket, '/');
 
     if (!slash)
         return "";
-    const char *path = arena_printf(&req->arena, "%.*s/%s", (int)(slash - socket), socket, REACH_SOCKET);
+    const char *path =
+        arena_printf(&req->arena, "%.*s/%s", (int)(slash - socket), socket, REACH_SOCKET);
     return access(path, F_OK) == 0 ? path : "";
 }
 
@@ -154,8 +157,9 @@ static struct status *find_target(struct request *req, const char **ret)
         int64_t n = pod_port(json_get(root, "spec"), port);
         const char *ip = json_str_at(root, "status.podIP", "");
 
-        *ret = arena_printf(&req->arena, "%s|%s|%lld", reach_of(req, json_str_at(root, "spec.nodeName", "")), ip,
-                            (long long)n);
+        *ret =
+            arena_printf(&req->arena, "%s|%s|%lld",
+                         reach_of(req, json_str_at(root, "spec.nodeName", "")), ip, (long long)n);
         if (!*ip || n <= 0)
             st = status_new(&req->arena, ERR_UNAVAILABLE, "address not allowed or not known yet");
     }
@@ -175,15 +179,15 @@ static const char *rest_of_path(struct request *req)
     for (int slashes = 0; at < p.n; at++)
         if (p.p[at] == '/' && ++slashes == 8)
             break;
-    return arena_printf(&req->arena, "%s%.*s%s%.*s", at < p.n ? "" : "/", (int)(p.n - at), p.p + at, q.n ? "?" : "",
-                        SLICE_FMT(q));
+    return arena_printf(&req->arena, "%s%.*s%s%.*s", at < p.n ? "" : "/", (int)(p.n - at), p.p + at,
+                        q.n ? "?" : "", SLICE_FMT(q));
 }
 
 static size_t copy_fields(struct request *req, struct http_field *out, size_t max)
 {
-    static const char *const dropped[] = {"host",       "authorization",  "connection",        "te",
-                                          "keep-alive", "content-length", "transfer-encoding", "upgrade",
-                                          "expect"};
+    static const char *const dropped[] = {
+        "host",           "authorization",     "connection", "te",    "keep-alive",
+        "content-length", "transfer-encoding", "upgrade",    "expect"};
     size_t n = 0;
 
     for (size_t i = 0; i < http_header_count(req->http) && n < max; i++) {
@@ -202,7 +206,8 @@ void proxy_handle(struct request *req)
 {
     struct http_field fields[64];
     const char *target = "";
-    struct status *st = req->http ? find_target(req, &target) : status_no_such_resource(&req->arena);
+    struct status *st =
+        req->http ? find_target(req, &target) : status_no_such_resource(&req->arena);
 
     if (st) {
         request_status(req, st);

@@ -4,7 +4,9 @@
 
 static int hex_digit(char c)
 {
-    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10 : -1;
+    return isdigit((unsigned char)c)    ? c - '0'
+           : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10
+                                        : -1;
 }
 
 /* NULL for a malformed escape, a NUL, and what is no UTF-8: none of it can be a name or a value. */
@@ -40,7 +42,8 @@ void query_parse(struct request *req, struct slice raw)
 
         if (!slice_cut(&value, '=', &name))
             continue;
-        struct param p = {percent_decode(&req->arena, name, true), percent_decode(&req->arena, value, true)};
+        struct param p = {percent_decode(&req->arena, name, true),
+                          percent_decode(&req->arena, value, true)};
         if (p.name && p.value)
             vec_push(&req->params, p);
     }
@@ -68,6 +71,7 @@ struct status *query_int(struct request *req, const char *name, int64_t *ret)
     const char *v = request_param(req, name);
 
     if (v && !slice_int64(slice_of(v), ret))
-        return status_new(&req->arena, ERR_BAD_REQUEST, "strconv.ParseInt: parsing \"%s\": invalid syntax", v);
+        return status_new(&req->arena, ERR_BAD_REQUEST,
+                          "strconv.ParseInt: parsing \"%s\": invalid syntax", v);
     return NULL;
 }

@@ -55,7 +55,8 @@ static const char *warning_value(struct arena *a, const char *text)
     return arena_strdup(a, buf_str(&b));
 }
 
-struct http_field *request_fields(struct request *req, int http, const char *content_type, size_t *ret_n)
+struct http_field *request_fields(struct request *req, int http, const char *content_type,
+                                  size_t *ret_n)
 {
     size_t n = 0, max = 4 + req->warnings.list.n;
     struct http_field *f = arena_array(&req->arena, struct http_field, max);
@@ -66,7 +67,8 @@ struct http_field *request_fields(struct request *req, int http, const char *con
     if (http == 401)
         f[n++] = (struct http_field)HTTP_FIELD("WWW-Authenticate", "Bearer");
     for (size_t i = 0; i < req->warnings.list.n; i++)
-        f[n++] = (struct http_field)HTTP_FIELD("Warning", warning_value(&req->arena, req->warnings.list.v[i]));
+        f[n++] = (struct http_field)HTTP_FIELD("Warning",
+                                               warning_value(&req->arena, req->warnings.list.v[i]));
     *ret_n = n;
     return f;
 }
@@ -158,7 +160,8 @@ static void on_committed(void *arg, int error)
     struct request *req = arg;
 
     if (error < 0) {
-        request_status(req, status_new(&req->arena, ERR_INTERNAL, "the write could not be made durable"));
+        request_status(
+            req, status_new(&req->arena, ERR_INTERNAL, "the write could not be made durable"));
     } else if (req->later_status) {
         request_status(req, req->later_status);
     } else if (req->later_text.len) {

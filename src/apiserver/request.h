@@ -31,7 +31,12 @@ struct view {
 };
 
 enum field_validation { VALIDATE_IGNORE, VALIDATE_WARN, VALIDATE_STRICT };
-enum propagation { PROPAGATE_DEFAULT, PROPAGATE_BACKGROUND, PROPAGATE_FOREGROUND, PROPAGATE_ORPHAN };
+enum propagation {
+    PROPAGATE_DEFAULT,
+    PROPAGATE_BACKGROUND,
+    PROPAGATE_FOREGROUND,
+    PROPAGATE_ORPHAN
+};
 
 struct param {
     const char *name, *value;
@@ -43,17 +48,17 @@ struct request {
     struct arena arena;    /* everything below, and whatever the answer needs */
     yyjson_mut_doc *doc;   /* likewise for JSON; made by request_doc() */
 
-    const char *method, *path; /* decoded */
-    VEC(struct param) params;  /* of the query, decoded */
+    const char *method, *path;         /* decoded */
+    VEC(struct param) params;          /* of the query, decoded */
     const char *content_type, *accept; /* "" if none */
-    struct slice body;         /* valid until the first answer or the next turn of the loop */
-    yyjson_val *value;         /* the body of a call from inside, instead */
+    struct slice body; /* valid until the first answer or the next turn of the loop */
+    yyjson_val *value; /* the body of a call from inside, instead */
     struct user user;
 
     const struct resource *res; /* referenced; NULL for other paths */
     enum api_verb verb;
     const char *ns, *name, *subresource; /* "" where absent */
-    const char *rest;                    /* what follows the subresource ("proxy/…"), "" if nothing */
+    const char *rest; /* what follows the subresource ("proxy/…"), "" if nothing */
     struct view view;
 
     /* options common to the writing verbs */
@@ -87,7 +92,8 @@ void request_status(struct request *req, const struct status *st);
 void request_object(struct request *req, int http, const struct object *o); /* as Accept wants it */
 /* An object that is not stored (dry run, scale, reviews); root belongs to req's doc. */
 void request_value(struct request *req, int http, yyjson_mut_val *root);
-/* Finished JSON (a list, a Table, discovery); changed into YAML etc. as Accept wants. text is emptied. */
+/* Finished JSON (a list, a Table, discovery); changed into YAML etc. as Accept wants. text is
+ * emptied. */
 void request_json(struct request *req, int http, struct buf *text);
 /* Bytes as they are. */
 void request_bytes(struct request *req, int http, const char *content_type, struct slice body);

@@ -4,14 +4,10 @@
 #include <stdio.h>
 
 const char *const verb_names[VERB_COUNT] = {
-    [VERB_GET] = "get",
-    [VERB_LIST] = "list",
-    [VERB_WATCH] = "watch",
-    [VERB_CREATE] = "create",
-    [VERB_UPDATE] = "update",
-    [VERB_PATCH] = "patch",
-    [VERB_DELETE] = "delete",
-    [VERB_DELETECOLLECTION] = "deletecollection",
+    [VERB_GET] = "get",       [VERB_LIST] = "list",
+    [VERB_WATCH] = "watch",   [VERB_CREATE] = "create",
+    [VERB_UPDATE] = "update", [VERB_PATCH] = "patch",
+    [VERB_DELETE] = "delete", [VERB_DELETECOLLECTION] = "deletecollection",
 };
 
 struct resource *resource_ref(const struct resource *res)
@@ -83,7 +79,8 @@ void registry_add(struct registry *reg, struct resource *res)
     reg->generation++;
 }
 
-void registry_remove(struct registry *reg, const char *group, const char *version, const char *plural)
+void registry_remove(struct registry *reg, const char *group, const char *version,
+                     const char *plural)
 {
     char path[600];
 
@@ -99,8 +96,8 @@ void registry_remove(struct registry *reg, const char *group, const char *versio
     resource_unref(res);
 }
 
-const struct resource *registry_find(const struct registry *reg, const char *group, const char *version,
-                                     const char *plural)
+const struct resource *registry_find(const struct registry *reg, const char *group,
+                                     const char *version, const char *plural)
 {
     char path[600];
 
@@ -108,13 +105,14 @@ const struct resource *registry_find(const struct registry *reg, const char *gro
     return map_get(&reg->by_path, path);
 }
 
-const struct resource *registry_by_kind(const struct registry *reg, const char *group, const char *version,
-                                        const char *kind)
+const struct resource *registry_by_kind(const struct registry *reg, const char *group,
+                                        const char *version, const char *kind)
 {
     for (size_t i = 0; i < reg->list.n; i++) {
         const struct resource *r = reg->list.v[i];
 
-        if (strcmp(r->kind, kind) == 0 && strcmp(r->group, group) == 0 && strcmp(r->version, version) == 0)
+        if (strcmp(r->kind, kind) == 0 && strcmp(r->group, group) == 0 &&
+            strcmp(r->version, version) == 0)
             return r;
     }
     return NULL;

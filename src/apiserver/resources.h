@@ -18,11 +18,11 @@
 #include "data/json.h"
 
 struct apiserver;
-struct type;   /* data/types.h */
-struct schema; /* data/schema.h */
+struct type;        /* data/types.h */
+struct schema;      /* data/schema.h */
 struct object;      /* apiserver/storage.h */
 struct stored_kind; /* apiserver/storage.h */
-struct request; /* apiserver/request.h */
+struct request;     /* apiserver/request.h */
 
 enum api_verb {
     VERB_GET,
@@ -35,7 +35,8 @@ enum api_verb {
     VERB_DELETECOLLECTION,
     VERB_COUNT,
 };
-extern const char *const verb_names[VERB_COUNT]; /* "get", "list", … as discovery and RBAC spell them */
+extern const char
+    *const verb_names[VERB_COUNT]; /* "get", "list", … as discovery and RBAC spell them */
 #define VERB_BIT(v) (1u << (v))
 #define VERBS_ALL ((1u << VERB_COUNT) - 1)
 
@@ -51,10 +52,11 @@ struct user {
 struct change {
     struct apiserver *api;
     const struct resource *res;
-    enum api_verb verb;          /* CREATE or UPDATE (a patch arrives as UPDATE); DELETE for on_delete */
+    enum api_verb verb; /* CREATE or UPDATE (a patch arrives as UPDATE); DELETE for on_delete */
     enum api_verb request_verb; /* what the client sent: PATCH for a patch */
-    const char *subresource; /* "" or "status", "scale", "binding", … */
-    const char *ns, *name;   /* ns is "" for cluster-scoped; name may be "" before generateName is done */
+    const char *subresource;    /* "" or "status", "scale", "binding", … */
+    const char *ns,
+        *name; /* ns is "" for cluster-scoped; name may be "" before generateName is done */
     const struct user *user;
     bool dry_run;
     int64_t now; /* ns since 1970 */
@@ -73,13 +75,16 @@ struct change {
  * spec and status, the bump of generation, namespaces' life-cycle, finalizers.
  */
 struct resource_hooks {
-    void (*defaults)(struct change *ch);  /* fill what is absent */
-    void (*admit)(struct change *ch);     /* admission plugins: may edit, refuse, add to ch->errs */
-    void (*prepare)(struct change *ch);   /* create: initial status etc.; update: keep what may not change */
-    void (*validate)(struct change *ch);  /* adds to ch->errs; on update compares with ch->old */
-    const char *(*check_name)(struct slice name); /* NULL: name_dns1123_subdomain; sentence as base/names.h */
+    void (*defaults)(struct change *ch); /* fill what is absent */
+    void (*admit)(struct change *ch);    /* admission plugins: may edit, refuse, add to ch->errs */
+    void (*prepare)(
+        struct change *ch); /* create: initial status etc.; update: keep what may not change */
+    void (*validate)(struct change *ch); /* adds to ch->errs; on update compares with ch->old */
+    const char *(*check_name)(
+        struct slice name); /* NULL: name_dns1123_subdomain; sentence as base/names.h */
     /* Between versions; doc is the request's. Absent: apiVersion is rewritten. */
-    yyjson_mut_val *(*from_stored)(const struct resource *to, yyjson_mut_doc *doc, yyjson_val *stored);
+    yyjson_mut_val *(*from_stored)(const struct resource *to, yyjson_mut_doc *doc,
+                                   yyjson_val *stored);
     void (*to_stored)(const struct resource *from, yyjson_mut_doc *doc, yyjson_mut_val *obj);
     /* Graceful deletion in seconds when the caller names none; <= 0: at once. Pods only, so far. */
     int64_t (*grace)(yyjson_val *obj);
@@ -89,8 +94,9 @@ struct resource_hooks {
 
 /* One of the subresources; what is not here answers 404. */
 struct subresource {
-    const char *name;  /* "status", "scale", "log", … */
-    const char *group, *version, *kind; /* of its body, as discovery lists it; group "" and version NULL: the resource's */
+    const char *name; /* "status", "scale", "log", … */
+    const char *group, *version,
+        *kind; /* of its body, as discovery lists it; group "" and version NULL: the resource's */
     unsigned verbs;
     /*
      * Served by handle when set (it answers req, now or later: apiserver/request.h); else the core
@@ -109,7 +115,7 @@ struct resource {
     const char *group;   /* "" for core */
     const char *version; /* "v1" */
     const char *plural, *singular, *kind, *list_kind;
-    const char *api_version; /* "v1", "apps/v1" */
+    const char *api_version;                            /* "v1", "apps/v1" */
     const char *const *short_names, *const *categories; /* NULL, or NULL-terminated */
     bool namespaced;
     bool built_in;
@@ -118,23 +124,27 @@ struct resource {
     const struct scale_paths *scale;
     const char *deprecation; /* a Warning with every answer: this version is deprecated; or NULL */
     bool has_status;     /* status is split from the rest: /status writes only it, others never */
-    bool has_generation; /* metadata.generation is kept and goes up with everything but metadata and status */
-    bool counts_annotations; /* generation goes up with annotations, too (Deployments) */
-    bool status_keeps_meta; /* PUT …/status changes no metadata at all (CRDs) */
-    bool create_on_update;  /* PUT of an absent name creates it (Leases, Events, …) */
+    bool has_generation; /* metadata.generation is kept and goes up with everything but metadata and
+                            status */
+    bool counts_annotations;           /* generation goes up with annotations, too (Deployments) */
+    bool status_keeps_meta;            /* PUT …/status changes no metadata at all (CRDs) */
+    bool create_on_update;             /* PUT of an absent name creates it (Leases, Events, …) */
     bool unconditional_update_refused; /* PUT without resourceVersion is 422 (CRDs) */
-    bool orphan_by_default;        /* DELETE without a policy orphans dependents (batch/v1 Jobs) */
-    bool returns_deleted;          /* DELETE answers with the object instead of a Status (Pods, …) */
-    bool cold;           /* big and seldom read: bytes stay in the database (CRDs) */
-    const struct type *type;     /* built-in kinds: field names, merge keys; NULL if none */
+    bool orphan_by_default;  /* DELETE without a policy orphans dependents (batch/v1 Jobs) */
+    bool returns_deleted;    /* DELETE answers with the object instead of a Status (Pods, …) */
+    bool cold;               /* big and seldom read: bytes stay in the database (CRDs) */
+    const struct type *type; /* built-in kinds: field names, merge keys; NULL if none */
     const struct schema *schema; /* prune, default, validate; NULL if none */
-    const char *const *fields;   /* selectable fields beyond metadata.name/namespace; NULL-terminated paths; in the stored form's order */
-    const struct resource *stored; /* whose objects these are: itself, or the stored version */
+    const char *const *fields; /* selectable fields beyond metadata.name/namespace; NULL-terminated
+                                  paths; in the stored form's order */
+    const struct resource *stored;      /* whose objects these are: itself, or the stored version */
     const struct resource_hooks *hooks; /* may be NULL */
-    void (*handle)(struct request *req); /* serves every verb instead of the core (reviews); or NULL */
-    struct stored_kind *store;   /* the storage's own */
-    void (*review)(struct request *req); /* POST is answered by this, nothing is stored (TokenReview, …) */
-    void *data; /* the kinds' side: printer columns, compiled rules, … */
+    void (*handle)(
+        struct request *req);  /* serves every verb instead of the core (reviews); or NULL */
+    struct stored_kind *store; /* the storage's own */
+    void (*review)(
+        struct request *req); /* POST is answered by this, nothing is stored (TokenReview, …) */
+    void *data;               /* the kinds' side: printer columns, compiled rules, … */
     void (*free)(struct resource *res); /* when the last reference goes; NULL for built-in rows */
 };
 
@@ -171,11 +181,13 @@ void registry_at_end(struct registry *reg, void (*fn)(void *arg), void *arg);
 /* Takes the caller's reference. One path is added once only: remove it first. */
 void registry_add(struct registry *reg, struct resource *res);
 /* Gives it up; watches on it end at the next turn of the loop (apiserver.h: api_resource_gone). */
-void registry_remove(struct registry *reg, const char *group, const char *version, const char *plural);
-const struct resource *registry_find(const struct registry *reg, const char *group, const char *version,
-                                     const char *plural);
+void registry_remove(struct registry *reg, const char *group, const char *version,
+                     const char *plural);
+const struct resource *registry_find(const struct registry *reg, const char *group,
+                                     const char *version, const char *plural);
 const struct resource *registry_by_kind(const struct registry *reg, const char *group,
                                         const char *version, const char *kind);
-bool registry_has_group(const struct registry *reg, const char *group, const char *version); /* version may be NULL */
+bool registry_has_group(const struct registry *reg, const char *group,
+                        const char *version); /* version may be NULL */
 
 #endif

@@ -76,7 +76,8 @@ static const char *take_names(struct request *req, const struct segments *s, siz
     const char *plural;
 
     if (i + 2 < s->n && strcmp(s->v[i], "namespaces") == 0 &&
-        !(i + 3 == s->n && (strcmp(s->v[i + 2], "status") == 0 || strcmp(s->v[i + 2], "finalize") == 0))) {
+        !(i + 3 == s->n &&
+          (strcmp(s->v[i + 2], "status") == 0 || strcmp(s->v[i + 2], "finalize") == 0))) {
         req->ns = s->v[i + 1];
         i += 2;
     }
@@ -108,7 +109,8 @@ static struct status *check_shape(struct request *req, int verb)
     if (*req->subresource) {
         const struct subresource *sub = resource_sub(res, req->subresource);
 
-        if (!sub && !res->built_in && !*req->rest) /* of a custom kind it is the object that is not found */
+        if (!sub && !res->built_in &&
+            !*req->rest) /* of a custom kind it is the object that is not found */
             return status_not_found(&req->arena, res->group, res->plural, req->name);
         if (!sub || (*req->rest && strcmp(req->subresource, "proxy") != 0))
             return status_no_such_resource(&req->arena);
@@ -145,7 +147,8 @@ struct status *route(struct request *req)
         return NULL;
     const char *group = core ? "" : s.v[1], *version = core ? s.v[1] : s.v[2];
     size_t i = core ? 2 : 3;
-    if (!core && !registry_has_group(&req->api->registry, group, has_built_in(req, group) ? NULL : version))
+    if (!core &&
+        !registry_has_group(&req->api->registry, group, has_built_in(req, group) ? NULL : version))
         return NULL;
     if (strcmp(s.v[i], "watch") == 0 && i + 1 < s.n) {
         watch = true;

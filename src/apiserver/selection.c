@@ -18,10 +18,12 @@ static void to_stored_names(const struct resource *res, struct field_selector *s
 
 struct status *selection_parse(struct request *req, struct selection *ret)
 {
-    const char *labels = request_param(req, "labelSelector"), *fields = request_param(req, "fieldSelector");
+    const char *labels = request_param(req, "labelSelector"),
+               *fields = request_param(req, "fieldSelector");
     const struct resource *res = req->res;
     struct err err = {0};
-    struct field_label known[32] = {{"metadata.name", NULL, NULL}, {"metadata.namespace", NULL, NULL}};
+    struct field_label known[32] = {{"metadata.name", NULL, NULL},
+                                    {"metadata.namespace", NULL, NULL}};
     size_t n = 2;
     int r = 0;
 
@@ -64,7 +66,8 @@ static bool compare(const struct selector_req *r, const char *value)
 {
     int64_t have, want;
 
-    if (!value || !r->n || !slice_int64(slice_of(value), &have) || !slice_int64(slice_of(r->values[0]), &want))
+    if (!value || !r->n || !slice_int64(slice_of(value), &have) ||
+        !slice_int64(slice_of(r->values[0]), &want))
         return false;
     return r->op == SELECTOR_GT ? have > want : have < want;
 }

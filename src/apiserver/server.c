@@ -6,7 +6,8 @@
 #include <stdio.h>
 
 #define DRAIN_MS 3000
-#define BODY_MAX 3145728 /* as a kube-apiserver; beyond twice of it the connection answers by itself */
+#define BODY_MAX                                                                                   \
+    3145728 /* as a kube-apiserver; beyond twice of it the connection answers by itself */
 
 /* ---- from HTTP to a request ---- */
 
@@ -51,7 +52,8 @@ static void dispatch(struct request *req)
     }
     st = route(req);
     if (!st && req->body.n > BODY_MAX)
-        st = status_new(&req->arena, ERR_TOO_LARGE, "Request entity too large: limit is %d", BODY_MAX);
+        st = status_new(&req->arena, ERR_TOO_LARGE, "Request entity too large: limit is %d",
+                        BODY_MAX);
     if (!st && strncmp(req->path, "/openapi/", 9) != 0) /* it has media types of its own */
         st = accept_parse(req);
     if (st)
@@ -117,7 +119,8 @@ static const struct resource *resolve(void *arg, const char *group, const char *
 
 static int open_parts(struct apiserver *api, const char *host, struct err *err)
 {
-    struct storage_options so = {.dir = api->opts.state, .loop = api->loop, .resolve = resolve, .arg = api};
+    struct storage_options so = {
+        .dir = api->opts.state, .loop = api->loop, .resolve = resolve, .arg = api};
     int r = storage_open(&so, &api->storage, err);
 
     if (r == 0)
@@ -141,16 +144,18 @@ static int open_parts(struct apiserver *api, const char *host, struct err *err)
 
 static int start_listening(struct apiserver *api, const char *host, uint16_t port, struct err *err)
 {
-    static const char unknown_method[] =
-        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":"
-        "\"the server does not allow this method on the requested resource\",\"reason\":\"MethodNotAllowed\","
-        "\"details\":{},\"code\":405}\n";
-    struct http_server_opts ho = {.on_request = on_request,
-                                  .ctx = api,
-                                  .body_limit = 2 * BODY_MAX,
-                                  .unknown_method = 405,
-                                  .unknown_method_type = "application/json",
-                                  .unknown_method_body = {unknown_method, sizeof unknown_method - 1}};
+    static const char unknown_method[] = "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{"
+                                         "},\"status\":\"Failure\",\"message\":"
+                                         "\"the server does not allow this method on the requested "
+                                         "resource\",\"reason\":\"MethodNotAllowed\","
+                                         "\"details\":{},\"code\":405}\n";
+    struct http_server_opts ho = {
+        .on_request = on_request,
+        .ctx = api,
+        .body_limit = 2 * BODY_MAX,
+        .unknown_method = 405,
+        .unknown_method_type = "application/json",
+        .unknown_method_body = {unknown_method, sizeof unknown_method - 1}};
     char server[320];
     int r;
 
@@ -183,7 +188,8 @@ static void copy_options(struct apiserver *api, const struct apiserver_options *
     };
 }
 
-/* Big bodies and documents go back to the kernel when they are freed, and one heap serves all threads. */
+/* Big bodies and documents go back to the kernel when they are freed, and one heap serves all
+ * threads. */
 static void tune_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 64 * 1024);
@@ -304,7 +310,8 @@ bool api_controller_enabled(const struct apiserver *api, const char *name)
         part = slice_trim(part);
         if (slice_is(part, name))
             return true;
-        if (part.n > 1 && part.p[0] == '-' && slice_is((struct slice){part.p + 1, part.n - 1}, name))
+        if (part.n > 1 && part.p[0] == '-' &&
+            slice_is((struct slice){part.p + 1, part.n - 1}, name))
             return false;
         star |= slice_is(part, "*");
     }

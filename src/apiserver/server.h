@@ -9,15 +9,15 @@
 
 /* ---- pki.c: the certificates in DIR/pki, made on first start ---- */
 struct pki {
-    char *ca_cert, *ca_key;         /* PEM */
+    char *ca_cert, *ca_key; /* PEM */
     char *server_cert, *server_key;
-    char *admin_cert, *admin_key;   /* CN kubernetes-admin, O system:masters */
-    char *sa_key;                   /* PEM, P-256: signs service account tokens */
+    char *admin_cert, *admin_key; /* CN kubernetes-admin, O system:masters */
+    char *sa_key;                 /* PEM, P-256: signs service account tokens */
 };
 int pki_load(struct pki *pki, const char *dir, const char *host, struct err *err);
 void pki_done(struct pki *pki);
-int kubeconfig_write(const char *path, const char *context, const char *server, const struct pki *pki,
-                     struct err *err);
+int kubeconfig_write(const char *path, const char *context, const char *server,
+                     const struct pki *pki, struct err *err);
 
 /* ---- token.c: JSON web tokens (RFC 7515, ES256) of service accounts ---- */
 struct token_signer; /* the key, parsed once */
@@ -26,7 +26,8 @@ void token_signer_free(struct token_signer *s);
 /* payload is JSON; the token is the caller's. */
 char *token_sign(const struct token_signer *s, struct slice payload);
 /* Checks form and signature and gives the payload. */
-int token_verify(const struct token_signer *s, struct slice token, struct json **ret_payload, struct err *err);
+int token_verify(const struct token_signer *s, struct slice token, struct json **ret_payload,
+                 struct err *err);
 
 /* ---- auth.c ---- */
 struct auth;
@@ -36,16 +37,18 @@ void auth_free(struct auth *auth);
 bool auth_request(struct auth *auth, struct request *req);
 
 /* ---- route.c ---- */
-/* Takes the path apart; NULL when req->res, verb, ns, name, … are set or the path is no resource's. */
+/* Takes the path apart; NULL when req->res, verb, ns, name, … are set or the path is no resource's.
+ */
 struct status *route(struct request *req);
 
 /* ---- query.c ---- */
 void query_parse(struct request *req, struct slice raw);
 char *percent_decode(struct arena *a, struct slice s, bool plus);
-void query_bool(struct request *req, const char *name, bool *ret);         /* absent: unchanged */
+void query_bool(struct request *req, const char *name, bool *ret); /* absent: unchanged */
 /* 504: the version is not reached yet (verbs/list.c). */
 struct status *status_version_too_large(struct request *req, uint64_t rv);
-struct status *query_int(struct request *req, const char *name, int64_t *ret); /* absent: unchanged */
+struct status *query_int(struct request *req, const char *name,
+                         int64_t *ret); /* absent: unchanged */
 
 /* ---- accept.c ---- */
 struct status *accept_parse(struct request *req);
@@ -53,12 +56,13 @@ struct status *accept_parse(struct request *req);
 /* ---- view.c: objects as text ---- */
 /* One object as an answer's body; ends in a newline. */
 struct rcbuf *view_object(const struct view *v, const struct resource *res, const struct object *o);
-void view_value(const struct view *v, const struct resource *res, yyjson_val *root, struct buf *out);
+void view_value(const struct view *v, const struct resource *res, yyjson_val *root,
+                struct buf *out);
 void view_finish(const struct view *v, struct buf *text); /* JSON → YAML, … in place */
 const char *view_content_type(const struct view *v);
 /* An item of a list, a row of a Table: without newline. now for ages. */
-void view_item(const struct view *v, const struct resource *res, const struct object *o, int64_t now,
-               struct buf *out);
+void view_item(const struct view *v, const struct resource *res, const struct object *o,
+               int64_t now, struct buf *out);
 void view_list_open(const struct view *v, const struct resource *res, struct buf *out);
 struct list_meta {
     uint64_t rv;
@@ -94,12 +98,14 @@ bool meta_generate_name(struct change *ch); /* false: no generateName */
 void put_time(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t ns);
 
 /* ---- change.c: what create, update and patch have in common ---- */
-void change_init(struct change *ch, struct request *req, enum api_verb verb, yyjson_mut_val *obj, yyjson_val *old);
-struct status *change_run(struct change *ch); /* the hooks, the split of spec and status, validation */
+void change_init(struct change *ch, struct request *req, enum api_verb verb, yyjson_mut_val *obj,
+                 yyjson_val *old);
+struct status *
+change_run(struct change *ch); /* the hooks, the split of spec and status, validation */
 /* Settles it: the new object (not yet committed), a reference for the caller. */
 struct object *change_write(struct change *ch, struct request *req, enum event_type type);
 struct object *newest(struct request *req, bool *ret_pending); /* of req's ns and name */
-struct status *namespace_must_take(struct request *req); /* exists and is not terminating */
+struct status *namespace_must_take(struct request *req);       /* exists and is not terminating */
 
 /* ---- verbs/ ---- */
 typedef void verb_fn(struct request *req);
@@ -108,12 +114,15 @@ verb_fn verb_get, verb_list, verb_watch, verb_create, verb_update, verb_patch, v
 void request_run(struct request *req); /* routed and authenticated: does it */
 /* Creates what obj says and answers with http; shared by POST, PUT and apply. */
 void create_settle(struct request *req, yyjson_mut_val *obj, int http);
-/* Replaces old by obj and answers; shared by PUT and PATCH. old_json is old in the version of req->res. */
-void update_settle(struct request *req, const struct object *old, struct json *old_json, yyjson_mut_val *obj);
+/* Replaces old by obj and answers; shared by PUT and PATCH. old_json is old in the version of
+ * req->res. */
+void update_settle(struct request *req, const struct object *old, struct json *old_json,
+                   yyjson_mut_val *obj);
 /* metadata.name and namespace of a body against the path. */
 struct status *check_body_name(struct request *req, yyjson_mut_val *obj);
 /* Removes it: an event with its last state and a new version. */
-struct object *delete_write(struct request *req, const struct object *old); /* that last state; the caller's */
+struct object *delete_write(struct request *req,
+                            const struct object *old); /* that last state; the caller's */
 
 /* ---- selection.c: label and field selectors of a request ---- */
 struct selector;
@@ -135,10 +144,10 @@ void watches_drain(struct watches *w); /* ends every watch in its place */
 void watches_free(struct watches *w);
 
 /* ---- health.c, proxy.c, podlog.c ---- */
-bool health_handle(struct request *req); /* /healthz, /livez, /readyz, /version */
-bool health_is_open(const char *path);   /* without authentication */
-void proxy_handle(struct request *req);  /* services/NAME/proxy/…, pods/NAME/proxy/… */
-void podlog_handle(struct request *req); /* pods/NAME/log: from the node's kubelet */
+bool health_handle(struct request *req);  /* /healthz, /livez, /readyz, /version */
+bool health_is_open(const char *path);    /* without authentication */
+void proxy_handle(struct request *req);   /* services/NAME/proxy/…, pods/NAME/proxy/… */
+void podlog_handle(struct request *req);  /* pods/NAME/log: from the node's kubelet */
 void podexec_handle(struct request *req); /* pods/NAME/exec: at the node's kubelet */
 
 /* ---- server.c ---- */
@@ -162,7 +171,8 @@ struct apiserver {
     void *drained_arg;
 };
 struct request *request_new(struct apiserver *api);
-/* Headers of an answer, in the request's arena: caching, type (NULL: none), what it is warned of. */
+/* Headers of an answer, in the request's arena: caching, type (NULL: none), what it is warned of.
+ */
 struct http_field *request_fields(struct request *req, int http, const char *content_type,
                                   size_t *ret_n);
 void request_free(struct request *req);

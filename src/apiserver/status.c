@@ -77,7 +77,8 @@ static const char *qualified(struct arena *a, const char *group, const char *plu
     return *group ? arena_printf(a, "%s.%s", plural, group) : plural;
 }
 
-static struct status *about(struct status *st, const char *group, const char *kind, const char *name)
+static struct status *about(struct status *st, const char *group, const char *kind,
+                            const char *name)
 {
     st->details = true;
     st->group = group;
@@ -86,7 +87,8 @@ static struct status *about(struct status *st, const char *group, const char *ki
     return st;
 }
 
-struct status *status_not_found(struct arena *a, const char *group, const char *plural, const char *name)
+struct status *status_not_found(struct arena *a, const char *group, const char *plural,
+                                const char *name)
 {
     struct status *st =
         status_new(a, ERR_NOT_FOUND, "%s \"%s\" not found", qualified(a, group, plural), name);
@@ -97,34 +99,35 @@ struct status *status_not_found(struct arena *a, const char *group, const char *
 struct status *status_already_exists(struct arena *a, const char *group, const char *plural,
                                      const char *name)
 {
-    struct status *st =
-        status_new(a, ERR_ALREADY_EXISTS, "%s \"%s\" already exists", qualified(a, group, plural), name);
+    struct status *st = status_new(a, ERR_ALREADY_EXISTS, "%s \"%s\" already exists",
+                                   qualified(a, group, plural), name);
 
     return about(st, group, plural, arena_strdup(a, name));
 }
 
-struct status *status_conflict(struct arena *a, const char *group, const char *plural, const char *name,
-                               const char *why)
-{
-    struct status *st = status_new(a, ERR_CONFLICT, "Operation cannot be fulfilled on %s \"%s\": %s",
-                                   qualified(a, group, plural), name, why);
-
-    return about(st, group, plural, arena_strdup(a, name));
-}
-
-struct status *status_forbidden(struct arena *a, const char *group, const char *plural, const char *name,
-                                const char *why)
+struct status *status_conflict(struct arena *a, const char *group, const char *plural,
+                               const char *name, const char *why)
 {
     struct status *st =
-        *name ? status_new(a, ERR_FORBIDDEN, "%s \"%s\" is forbidden: %s", qualified(a, group, plural),
-                           name, why)
-              : status_new(a, ERR_FORBIDDEN, "%s is forbidden: %s", qualified(a, group, plural), why);
+        status_new(a, ERR_CONFLICT, "Operation cannot be fulfilled on %s \"%s\": %s",
+                   qualified(a, group, plural), name, why);
 
     return about(st, group, plural, arena_strdup(a, name));
 }
 
-struct status *status_invalid(struct arena *a, const char *group, const char *kind, const char *name,
-                              const struct field_errors *errs)
+struct status *status_forbidden(struct arena *a, const char *group, const char *plural,
+                                const char *name, const char *why)
+{
+    struct status *st = *name ? status_new(a, ERR_FORBIDDEN, "%s \"%s\" is forbidden: %s",
+                                           qualified(a, group, plural), name, why)
+                              : status_new(a, ERR_FORBIDDEN, "%s is forbidden: %s",
+                                           qualified(a, group, plural), why);
+
+    return about(st, group, plural, arena_strdup(a, name));
+}
+
+struct status *status_invalid(struct arena *a, const char *group, const char *kind,
+                              const char *name, const struct field_errors *errs)
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
     struct cause *causes = arena_array(a, struct cause, errs->n + 1);
@@ -135,15 +138,16 @@ struct status *status_invalid(struct arena *a, const char *group, const char *ki
         causes[i].field = arena_strdup(a, errs->v[i].field);
     }
     field_errors_text(errs, &text);
-    struct status *st = status_new(a, ERR_INVALID, "%s \"%s\" is invalid: %s", qualified(a, group, kind),
-                                   name, buf_str(&text));
+    struct status *st = status_new(a, ERR_INVALID, "%s \"%s\" is invalid: %s",
+                                   qualified(a, group, kind), name, buf_str(&text));
     about(st, group, kind, arena_strdup(a, name));
     st->causes = causes;
     st->n_causes = errs->n;
     return st;
 }
 
-struct status *status_invalid_option(struct arena *a, const char *options, const struct field_errors *errs)
+struct status *status_invalid_option(struct arena *a, const char *options,
+                                     const struct field_errors *errs)
 {
     return status_invalid(a, "meta.k8s.io", options, "", errs);
 }
@@ -153,8 +157,8 @@ struct status *status_from_err(struct arena *a, const struct err *err)
     return status_new(a, err->code, "%s", err->msg);
 }
 
-struct status *status_success(struct arena *a, const char *group, const char *plural, const char *name,
-                              const char *uid)
+struct status *status_success(struct arena *a, const char *group, const char *plural,
+                              const char *name, const char *uid)
 {
     struct status *st = arena_new(a, struct status);
 
@@ -239,7 +243,8 @@ void status_write(const struct status *st, struct buf *out)
     add_member(out, &first, "reason", st->reason);
     if (st->details)
         add_details(st, out);
-    if (failed || st->http == 201) /* of what was created without an object: a binding, an eviction */
+    if (failed ||
+        st->http == 201) /* of what was created without an object: a binding, an eviction */
         buf_printf(out, ",\"code\":%d", st->http);
     buf_adds(out, "}\n");
 }

@@ -1,7 +1,7 @@
 /*
- * Answers that are not objects: Kubernetes' Status. Wording follows k8s.io/apimachinery (api/errors);
- * the field errors of a 422 are collected as data/field_error.h has them. Everything lives in the
- * arena that it was made with (that of the request).
+ * Answers that are not objects: Kubernetes' Status. Wording follows k8s.io/apimachinery
+ * (api/errors); the field errors of a 422 are collected as data/field_error.h has them. Everything
+ * lives in the arena that it was made with (that of the request).
  */
 #ifndef MANTA_APISERVER_STATUS_H
 #define MANTA_APISERVER_STATUS_H
@@ -29,10 +29,11 @@ void warnings_add(struct warnings *w, const char *fmt, ...) printf_like(2, 3);
 void warnings_done(struct warnings *w);
 
 struct status {
-    int http;             /* 404 */
-    const char *reason;   /* "NotFound"; "" for none */
+    int http;           /* 404 */
+    const char *reason; /* "NotFound"; "" for none */
     const char *message;
-    /* details; absent where NULL, all of them absent gives "details": {} or nothing as Kubernetes does */
+    /* details; absent where NULL, all of them absent gives "details": {} or nothing as Kubernetes
+     * does */
     bool details;
     const char *name, *group, *kind, *uid;
     int retry_after; /* seconds, 0 for none */
@@ -48,20 +49,22 @@ struct status *status_plain(struct arena *a, int http, const char *message);
 struct status *status_generic(struct arena *a, int code, const char *message);
 struct status *status_no_such_resource(struct arena *a);
 struct status *status_bad_method(struct arena *a);
-struct status *status_not_found(struct arena *a, const char *group, const char *plural, const char *name);
+struct status *status_not_found(struct arena *a, const char *group, const char *plural,
+                                const char *name);
 struct status *status_already_exists(struct arena *a, const char *group, const char *plural,
                                      const char *name);
-struct status *status_conflict(struct arena *a, const char *group, const char *plural, const char *name,
-                               const char *why);
+struct status *status_conflict(struct arena *a, const char *group, const char *plural,
+                               const char *name, const char *why);
 struct status *status_forbidden(struct arena *a, const char *group, const char *plural,
                                 const char *name, const char *why);
-struct status *status_invalid(struct arena *a, const char *group, const char *kind, const char *name,
-                              const struct field_errors *errs);
+struct status *status_invalid(struct arena *a, const char *group, const char *kind,
+                              const char *name, const struct field_errors *errs);
 /* options: "CreateOptions", "ListOptions", … */
-struct status *status_invalid_option(struct arena *a, const char *options, const struct field_errors *errs);
+struct status *status_invalid_option(struct arena *a, const char *options,
+                                     const struct field_errors *errs);
 struct status *status_from_err(struct arena *a, const struct err *err);
-struct status *status_success(struct arena *a, const char *group, const char *plural, const char *name,
-                              const char *uid);
+struct status *status_success(struct arena *a, const char *group, const char *plural,
+                              const char *name, const char *uid);
 
 void status_write(const struct status *st, struct buf *out); /* as JSON */
 

@@ -2,8 +2,8 @@
  * The memory side of the storage: indexes, the queue of writes, what is settled but not committed.
  *
  * Life of a write: storage_write() puts it into `queue` and into `pending`; a prepare handle hands
- * the queue to the writer as `running` once it is idle; when that is committed, each op goes into the
- * index and the history, followers hear of it, and done() is called.
+ * the queue to the writer as `running` once it is idle; when that is committed, each op goes into
+ * the index and the history, followers hear of it, and done() is called.
  */
 #include "apiserver/storage_impl.h"
 #include "base/clock.h"
@@ -280,8 +280,8 @@ uint64_t storage_next_rv(struct storage *s)
 
 /* ---- objects ---- */
 
-struct object *object_new(struct storage *s, const struct resource *res, uint64_t rv, yyjson_mut_doc *doc,
-                          yyjson_mut_val *root)
+struct object *object_new(struct storage *s, const struct resource *res, uint64_t rv,
+                          yyjson_mut_doc *doc, yyjson_mut_val *root)
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
     struct object *o = NULL;

@@ -3,7 +3,8 @@
  *
  * An object at rest is immutable: its JSON bytes and a small header, shared by reference count.
  * Rules that hold everywhere:
- *   - one global resourceVersion, one higher with each write, that never goes back, not over a crash;
+ *   - one global resourceVersion, one higher with each write, that never goes back, not over a
+ * crash;
  *   - a write is settled against the newest state (storage_newest), queued, and committed in a
  *     batch by the writer thread (WAL, synchronous=FULL); only then is it visible to storage_get,
  *     lists and watchers, and only then is its done() called, in order of resourceVersion;
@@ -31,8 +32,8 @@ struct object {
     uint64_t rv;
     struct stored_kind *kind;
     char uid[37];
-    const char *key;  /* "namespace/name", or the name alone: lists are sorted by it */
-    const char *ns;   /* "" for cluster-scoped */
+    const char *key; /* "namespace/name", or the name alone: lists are sorted by it */
+    const char *ns;  /* "" for cluster-scoped */
     const char *name;
     const char *labels; /* "key\0value\0…", n_labels pairs */
     const char *owners; /* UIDs of the owners, n_owners of 37 bytes each, NUL-terminated */
@@ -48,9 +49,10 @@ DEFINE_CLEANUP(struct object *, object_unref)
 #define autoobject cleanup(object_unref_p)
 
 /* Makes one out of a complete object (its resourceVersion is set to rv on the way). */
-struct object *object_new(struct storage *s, const struct resource *res, uint64_t rv, yyjson_mut_doc *doc,
-                          yyjson_mut_val *root);
-const struct resource *object_resource(const struct object *o); /* the stored version; NULL: unknown kind */
+struct object *object_new(struct storage *s, const struct resource *res, uint64_t rv,
+                          yyjson_mut_doc *doc, yyjson_mut_val *root);
+const struct resource *
+object_resource(const struct object *o); /* the stored version; NULL: unknown kind */
 /*
  * The text and the parsed object, one reference for the caller. NULL only for a superseded object
  * that fell out of history: who keeps one for long keeps its JSON.
@@ -63,7 +65,7 @@ const char *object_field(const struct object *o, const char *path);
 
 /* ---- opening ---- */
 struct storage_options {
-    const char *dir;      /* made if absent, mode 0700; one process a directory */
+    const char *dir; /* made if absent, mode 0700; one process a directory */
     uv_loop_t *loop;
     /* The resource of a stored row; NULL keeps the row asleep until storage_adopt(). */
     const struct resource *(*resolve)(void *arg, const char *group, const char *plural);
@@ -80,7 +82,8 @@ size_t storage_count(const struct storage *s, const struct resource *res);
 
 /* ---- reading what is committed ---- */
 /* A reference for the caller, or NULL. res may be any version. */
-struct object *storage_get(struct storage *s, const struct resource *res, const char *ns, const char *name);
+struct object *storage_get(struct storage *s, const struct resource *res, const char *ns,
+                           const char *name);
 
 /*
  * A walk in key order (namespace, then name) over what was current at resourceVersion `at`
@@ -101,21 +104,24 @@ int storage_each(struct storage *s, const struct storage_scan *scan,
 /* What a write would meet: with what is settled but not yet committed. *ret_pending tells which. */
 struct object *storage_newest(struct storage *s, const struct resource *res, const char *ns,
                               const char *name, bool *ret_pending);
-uint64_t storage_next_rv(struct storage *s); /* the next version; each is used by at most one write */
+uint64_t
+storage_next_rv(struct storage *s); /* the next version; each is used by at most one write */
 
 enum event_type { EVENT_ADDED, EVENT_MODIFIED, EVENT_DELETED };
 
 struct write {
     enum event_type type;
-    struct object *object; /* new state, or the last state of what is deleted, with the write's rv; referenced by the call */
+    struct object *object; /* new state, or the last state of what is deleted, with the write's rv;
+                              referenced by the call */
     const char *manager;   /* field manager, copied */
     const char *subresource;
-    int64_t time; /* ns since 1970 */
+    int64_t time;                       /* ns since 1970 */
     void (*done)(void *arg, int error); /* 0, or negative: nothing happened; may be NULL */
     void *arg;
 };
 void storage_write(struct storage *s, const struct write *w);
-/* Calls done when all that is settled now is committed (at once, later in this turn, if nothing is). */
+/* Calls done when all that is settled now is committed (at once, later in this turn, if nothing
+ * is). */
 void storage_after_commit(struct storage *s, void (*done)(void *arg, int error), void *arg);
 
 /* ---- following ---- */
@@ -127,7 +133,8 @@ struct event {
     int64_t time;
 };
 typedef void storage_follower(void *arg, const struct event *e);
-/* Called for every committed write in order, before its done(). Followers are few: fan out yourself. */
+/* Called for every committed write in order, before its done(). Followers are few: fan out
+ * yourself. */
 void storage_follow(struct storage *s, storage_follower *f, void *arg);
 void storage_unfollow(struct storage *s, storage_follower *f, void *arg);
 /* The history after rv of one resource (any version), oldest first. ERR_EXPIRED below the floor. */

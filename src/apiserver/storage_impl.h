@@ -1,6 +1,7 @@
 /*
  * What the files of the storage share: object.c (objects), keyindex.c (sorted sets), history.c (the
- * window of events), storage.c, storage_open.c, storage_read.c (memory), database.c (SQLite), writer.c (the thread).
+ * window of events), storage.c, storage_open.c, storage_read.c (memory), database.c (SQLite),
+ * writer.c (the thread).
  */
 #ifndef MANTA_APISERVER_STORAGE_IMPL_H
 #define MANTA_APISERVER_STORAGE_IMPL_H
@@ -25,12 +26,14 @@ struct keyindex_pos {
 };
 void keyindex_done(struct keyindex *ix); /* drops a reference of each */
 struct object *keyindex_find(const struct keyindex *ix, const char *key);
-/* Takes a reference of o; gives the object that it replaced (its reference is the caller's), or NULL. */
+/* Takes a reference of o; gives the object that it replaced (its reference is the caller's), or
+ * NULL. */
 struct object *keyindex_put(struct keyindex *ix, struct object *o);
 struct object *keyindex_remove(struct keyindex *ix, const char *key);
 /* The first object whose key is >= key (> key if behind); key NULL: the first. */
 struct keyindex_pos keyindex_seek(const struct keyindex *ix, const char *key, bool behind);
-struct object *keyindex_next(const struct keyindex *ix, struct keyindex_pos *pos); /* NULL at the end */
+struct object *keyindex_next(const struct keyindex *ix,
+                             struct keyindex_pos *pos); /* NULL at the end */
 
 /* ---- history.c: the last events, in a ring ---- */
 struct history {
@@ -59,8 +62,8 @@ size_t history_after(const struct history *h, uint64_t rv);
 /* text is taken over. ERR_BAD_REQUEST when it is no object with a name. */
 int object_from_text(struct stored_kind *kind, uint64_t rv, struct rcbuf *text, struct object **ret,
                      struct err *err);
-void object_sleep(struct object *o);              /* lets the text go; it must be committed */
-void object_index_fields(struct object *o);       /* anew, after kind->res changed */
+void object_sleep(struct object *o);        /* lets the text go; it must be committed */
+void object_index_fields(struct object *o); /* anew, after kind->res changed */
 
 /* ---- database.c ---- */
 struct db {
@@ -86,8 +89,8 @@ struct db_batch { /* owned by whoever runs it; strings live elsewhere */
 };
 int db_open(struct db *db, const char *dir, struct err *err);
 void db_close(struct db *db, bool clean);
-int db_load(struct db *db, int (*row)(void *arg, const struct db_row *row, struct err *err), void *arg,
-            struct err *err);
+int db_load(struct db *db, int (*row)(void *arg, const struct db_row *row, struct err *err),
+            void *arg, struct err *err);
 int64_t db_meta(struct db *db, const char *key, int64_t def);
 int db_run_batch(struct db *db, const struct db_batch *batch, struct err *err); /* writer thread */
 /* A row's object by resourceVersion, from the loop's connection; NULL if it is gone. */
@@ -150,15 +153,16 @@ struct storage {
 };
 
 /* storage_open.c */
-struct stored_kind *storage_kind(struct storage *s, const struct resource *res); /* made when asked for */
+struct stored_kind *storage_kind(struct storage *s,
+                                 const struct resource *res); /* made when asked for */
 /* storage.c */
 void storage_pending_clear(struct stored_kind *k);
 /* Moves the committed state on by one event; gives it with prev set (a reference of the caller). */
 struct event storage_apply(struct storage *s, enum event_type type, struct object *o, int64_t time);
 void storage_remember(struct storage *s, const struct event *e, bool awake);
 void storage_on_batch(void *arg, int error, const char *message); /* the writer's done */
-bool storage_is_cold(const struct stored_kind *k); /* its texts sleep */
-void storage_submit(struct storage *s);                           /* the queue becomes the running batch */
+bool storage_is_cold(const struct stored_kind *k);                /* its texts sleep */
+void storage_submit(struct storage *s); /* the queue becomes the running batch */
 struct rcbuf *storage_fetch(struct storage *s, uint64_t rv);
 
 #endif

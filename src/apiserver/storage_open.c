@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-/* The version of an empty database. Below it is no history: 0 and 1 mean something else to clients. */
+/* The version of an empty database. Below it is no history: 0 and 1 mean something else to clients.
+ */
 #define FIRST_RV 2
 #define HISTORY_EVENTS 20000
 
@@ -129,7 +130,8 @@ static int load(struct storage *s, struct err *err)
     struct loading l = {s, (uint64_t)db_meta(&s->db, "floor", FIRST_RV)};
 
     s->rv = MAX((uint64_t)db_meta(&s->db, "rv", FIRST_RV), FIRST_RV);
-    history_init(&s->history, s->opts.history_events ? s->opts.history_events : HISTORY_EVENTS, l.floor);
+    history_init(&s->history, s->opts.history_events ? s->opts.history_events : HISTORY_EVENTS,
+                 l.floor);
     int r = db_load(&s->db, load_row, &l, err);
     history_trim(&s->history, clock_wall_ns(), &s->trim);
     s->next_rv = s->rv;

@@ -22,8 +22,8 @@ void storage_unfollow(struct storage *s, storage_follower *f, void *arg)
 
 static int expired(const struct storage *s, uint64_t rv, struct err *err)
 {
-    return err_set(err, ERR_EXPIRED, "too old resource version: %llu (%llu)", (unsigned long long)rv,
-                   (unsigned long long)s->history.floor);
+    return err_set(err, ERR_EXPIRED, "too old resource version: %llu (%llu)",
+                   (unsigned long long)rv, (unsigned long long)s->history.floor);
 }
 
 int storage_history(struct storage *s, const struct resource *res, uint64_t after,
@@ -62,7 +62,8 @@ static const char *join_key(char out[KEY_MAX], const char *ns, const char *name)
     return out;
 }
 
-struct object *storage_get(struct storage *s, const struct resource *res, const char *ns, const char *name)
+struct object *storage_get(struct storage *s, const struct resource *res, const char *ns,
+                           const char *name)
 {
     char key[KEY_MAX];
 
@@ -98,7 +99,8 @@ static int undo_order(const void *a, const void *b)
     return strcmp(((const struct undo *)a)->key, ((const struct undo *)b)->key);
 }
 
-static void collect_undo(struct storage *s, const struct stored_kind *k, uint64_t at, undo_list *ret)
+static void collect_undo(struct storage *s, const struct stored_kind *k, uint64_t at,
+                         undo_list *ret)
 {
     struct map seen = {0};
 
@@ -117,7 +119,8 @@ static void collect_undo(struct storage *s, const struct stored_kind *k, uint64_
 
 /* Merges two sorted runs: the present and what was different. */
 static void walk(const struct keyindex *ix, const undo_list *undo, const struct storage_scan *scan,
-                 struct keyindex_pos pos, bool (*visit)(void *arg, const struct object *o), void *arg)
+                 struct keyindex_pos pos, bool (*visit)(void *arg, const struct object *o),
+                 void *arg)
 {
     struct object *now = keyindex_next(ix, &pos);
     size_t u = 0;

@@ -6,15 +6,25 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-static struct resource maps = {.group = "", .version = "v1", .plural = "configmaps", .kind = "ConfigMap",
-                               .namespaced = true, .stored = &maps};
+static struct resource maps = {.group = "",
+                               .version = "v1",
+                               .plural = "configmaps",
+                               .kind = "ConfigMap",
+                               .namespaced = true,
+                               .stored = &maps};
 static const char *const pod_fields[] = {"spec.nodeName", NULL};
-static struct resource pods = {.group = "", .version = "v1", .plural = "pods", .kind = "Pod",
-                               .namespaced = true, .fields = pod_fields, .stored = &pods};
-static struct resource crds = {.group = "x", .version = "v1", .plural = "crds", .kind = "Crd", .cold = true,
-                               .stored = &crds};
+static struct resource pods = {.group = "",
+                               .version = "v1",
+                               .plural = "pods",
+                               .kind = "Pod",
+                               .namespaced = true,
+                               .fields = pod_fields,
+                               .stored = &pods};
+static struct resource crds = {
+    .group = "x", .version = "v1", .plural = "crds", .kind = "Crd", .cold = true, .stored = &crds};
 
-static const struct resource *resolve(unused void *arg, unused const char *group, const char *plural)
+static const struct resource *resolve(unused void *arg, unused const char *group,
+                                      const char *plural)
 {
     return strcmp(plural, "pods") == 0 ? &pods : strcmp(plural, "crds") == 0 ? &crds : &maps;
 }
@@ -29,8 +39,8 @@ struct fixture {
 static void reopen(struct fixture *f)
 {
     struct err err = {0};
-    struct storage_options o = {.dir = f->dir, .loop = &f->loop, .resolve = resolve,
-                                .history_events = f->history};
+    struct storage_options o = {
+        .dir = f->dir, .loop = &f->loop, .resolve = resolve, .history_events = f->history};
 
     if (f->s) {
         storage_close(f->s);
@@ -56,8 +66,8 @@ static void finish(struct fixture *f)
     file_remove_tree(f->dir, NULL);
 }
 
-static struct object *make(struct storage *s, const struct resource *res, const char *ns, const char *name,
-                           const char *value)
+static struct object *make(struct storage *s, const struct resource *res, const char *ns,
+                           const char *name, const char *value)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
     yyjson_mut_val *root = yyjson_mut_obj(doc), *meta = json_put_obj(doc, root, "metadata");
@@ -76,13 +86,16 @@ static void note_error(void *arg, int error)
     *(int *)arg = error;
 }
 
-static uint64_t put(struct fixture *f, const struct resource *res, enum event_type type, const char *ns,
-                    const char *name, const char *value, int *result)
+static uint64_t put(struct fixture *f, const struct resource *res, enum event_type type,
+                    const char *ns, const char *name, const char *value, int *result)
 {
     struct object *o autoobject = make(f->s, res, ns, name, value);
 
-    storage_write(f->s, &(struct write){.type = type, .object = o, .manager = "test",
-                                        .time = clock_wall_ns(), .done = result ? note_error : NULL,
+    storage_write(f->s, &(struct write){.type = type,
+                                        .object = o,
+                                        .manager = "test",
+                                        .time = clock_wall_ns(),
+                                        .done = result ? note_error : NULL,
                                         .arg = result});
     return o->rv;
 }
@@ -266,8 +279,9 @@ TEST(storage_failed_batch_rolls_back)
     settle(&f);
     snprintf(path, sizeof path, "%s/state.db", f.dir);
     CHECK_INT(sqlite3_open(path, &other), SQLITE_OK);
-    CHECK_INT(sqlite3_exec(other, "INSERT INTO log VALUES(4,0,'','','','','','',0,'')", NULL, NULL, NULL),
-              SQLITE_OK);
+    CHECK_INT(
+        sqlite3_exec(other, "INSERT INTO log VALUES(4,0,'','','','','','',0,'')", NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(other);
     void (*sink)(enum log_level, const char *, size_t) = log_sink;
     log_threshold = LOG_ERROR + 1;
@@ -327,7 +341,8 @@ static void keep_writing(struct child *c)
 
     snprintf(name, sizeof name, "n%u", c->n++);
     struct object *o autoobject = make(c->f.s, &maps, "a", name, "1");
-    storage_write(c->f.s, &(struct write){.type = EVENT_ADDED, .object = o, .done = acknowledge, .arg = c});
+    storage_write(c->f.s,
+                  &(struct write){.type = EVENT_ADDED, .object = o, .done = acknowledge, .arg = c});
 }
 
 static void child_main(const char *dir, int fd, unsigned start)

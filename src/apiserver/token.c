@@ -121,14 +121,15 @@ char *token_sign(const struct token_signer *s, struct slice payload)
     return buf_take(&b);
 }
 
-int token_verify(const struct token_signer *s, struct slice token, struct json **ret_payload, struct err *err)
+int token_verify(const struct token_signer *s, struct slice token, struct json **ret_payload,
+                 struct err *err)
 {
     struct buf header cleanup(buf_done) = BUF_INIT, payload cleanup(buf_done) = BUF_INIT,
-               signature cleanup(buf_done) = BUF_INIT;
+                      signature cleanup(buf_done) = BUF_INIT;
     struct slice rest = token, first, second;
 
-    if (!slice_cut(&rest, '.', &first) || !slice_cut(&rest, '.', &second) || !decode(&header, first) ||
-        !decode(&payload, second) || !decode(&signature, rest))
+    if (!slice_cut(&rest, '.', &first) || !slice_cut(&rest, '.', &second) ||
+        !decode(&header, first) || !decode(&payload, second) || !decode(&signature, rest))
         return err_set(err, ERR_UNAUTHORIZED, "no JSON web token");
     struct slice text = {token.p, first.n + 1 + second.n};
     if (!slice_is(buf_slice(&header), HEADER) || signature.len != SIGNATURE ||

@@ -42,7 +42,8 @@ struct json *object_in_version(const struct resource *res, const struct object *
 }
 
 /* An object as it is; bare: without kind and apiVersion, as items of typed lists are. */
-static void add_object(const struct resource *res, const struct object *o, bool bare, struct buf *out)
+static void add_object(const struct resource *res, const struct object *o, bool bare,
+                       struct buf *out)
 {
     struct buf head cleanup(buf_done) = BUF_INIT;
     struct rcbuf *text = object_bytes(o);
@@ -89,8 +90,8 @@ static void add_row(const struct view *v, const struct resource *res, yyjson_val
     buf_addc(out, '}');
 }
 
-void view_item(const struct view *v, const struct resource *res, const struct object *o, int64_t now,
-               struct buf *out)
+void view_item(const struct view *v, const struct resource *res, const struct object *o,
+               int64_t now, struct buf *out)
 {
     if (v->rep == REP_OBJECT) {
         add_object(res, o, res->built_in, out);
@@ -155,8 +156,8 @@ static const struct resource scale = {
     .group = "autoscaling", .version = "v1", .plural = "scales", .kind = "Scale", .built_in = true};
 
 /* A Table of one row. */
-static void add_small_table(const struct view *v, const struct resource *res, yyjson_val *root, bool columns,
-                            struct buf *out)
+static void add_small_table(const struct view *v, const struct resource *res, yyjson_val *root,
+                            bool columns, struct buf *out)
 {
     const char *rv = json_str_at(root, "metadata.resourceVersion", "");
 
@@ -171,8 +172,8 @@ static void add_small_table(const struct view *v, const struct resource *res, yy
     buf_adds(out, "]}");
 }
 
-static void add_value(const struct view *v, const struct resource *res, yyjson_val *root, bool columns,
-                      struct buf *out)
+static void add_value(const struct view *v, const struct resource *res, yyjson_val *root,
+                      bool columns, struct buf *out)
 {
     if (!res && !strcmp(json_get_str(root, "kind", ""), "Scale"))
         res = &scale;

@@ -84,12 +84,15 @@ static void send_bookmark(struct watch *w, uint64_t rv, bool initial_end)
         kind = "PartialObjectMetadata";
         version = w->view.beta ? "meta.k8s.io/v1beta1" : "meta.k8s.io/v1";
     }
-    buf_printf(&b, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{"
-                   "\"resourceVersion\":\"%llu\"%s}%s}}\n",
-               kind, version, (unsigned long long)rv,
-               initial_end && w->view.rep != REP_TABLE
-                   ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "",
-               w->view.rep == REP_TABLE ? ",\"columnDefinitions\":null,\"rows\":null" : "");
+    buf_printf(
+        &b,
+        "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{"
+        "\"resourceVersion\":\"%llu\"%s}%s}}\n",
+        kind, version, (unsigned long long)rv,
+        initial_end && w->view.rep != REP_TABLE
+            ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}"
+            : "",
+        w->view.rep == REP_TABLE ? ",\"columnDefinitions\":null,\"rows\":null" : "");
     http_write_bytes(w->http, buf_slice(&b));
 }
 
@@ -120,8 +123,8 @@ struct encoded {
 typedef VEC(struct encoded) encoded_list;
 
 /*
- * An object that leaves the selection is shown as it last was in it, with the version of the change;
- * one that is deleted, as it last was.
+ * An object that leaves the selection is shown as it last was in it, with the version of the
+ * change; one that is deleted, as it last was.
  */
 static struct rcbuf *encode_left(const struct watch *w, const struct event *e, bool columns)
 {
@@ -136,15 +139,18 @@ static struct rcbuf *encode_left(const struct watch *w, const struct event *e, b
     return view_event(&w->view, w->res, "DELETED", e->object, json_root(j), columns);
 }
 
-static struct rcbuf *encode(encoded_list *cache, const struct watch *w, const struct event *e, const char *type)
+static struct rcbuf *encode(encoded_list *cache, const struct watch *w, const struct event *e,
+                            const char *type)
 {
-    struct encoded want = {w->res, w->view, type, !w->columns_sent && w->view.rep == REP_TABLE, NULL};
+    struct encoded want = {w->res, w->view, type, !w->columns_sent && w->view.rep == REP_TABLE,
+                           NULL};
 
     for (size_t i = 0; i < cache->n; i++) {
         const struct encoded *c = &cache->v[i];
 
-        if (c->res == want.res && c->view.rep == want.view.rep && c->view.include == want.view.include &&
-            c->view.beta == want.view.beta && c->columns == want.columns && c->type == type)
+        if (c->res == want.res && c->view.rep == want.view.rep &&
+            c->view.include == want.view.include && c->view.beta == want.view.beta &&
+            c->columns == want.columns && c->type == type)
             return c->bytes;
     }
     if (*type == 'D' && e->type != EVENT_DELETED)
@@ -269,7 +275,7 @@ static struct watch *watch_new(struct request *req, struct selection *sel, int64
 /* ---- the start of a watch ---- */
 
 struct start {
-    bool initial; /* synthetic ADDED events of what is there */
+    bool initial;     /* synthetic ADDED events of what is there */
     bool initial_end; /* and a bookmark behind them */
     bool history;
     bool bookmarks;
@@ -283,11 +289,12 @@ static struct status *read_version(struct request *req, uint64_t *ret)
     int64_t rv = 0;
 
     if (text && *text && (!slice_int64(slice_of(text), &rv) || rv < 0))
-        return status_plain(&req->arena, 500,
-                            arena_printf(&req->arena,
-                                         "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing "
-                                         "\"%s\": invalid syntax",
-                                         text, text));
+        return status_plain(
+            &req->arena, 500,
+            arena_printf(&req->arena,
+                         "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing "
+                         "\"%s\": invalid syntax",
+                         text, text));
     *ret = (uint64_t)rv;
     return NULL;
 }
@@ -301,15 +308,18 @@ static void check_match(struct request *req, const char *send_initial, const cha
         field_forbidden(&req->errs, field,
                         "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     if (given && !send_initial)
-        field_forbidden(&req->errs, field,
-                        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        field_forbidden(
+            &req->errs, field,
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
     if (given && !right)
-        field_error_add(&req->errs, FIELD_NOT_SUPPORTED, field,
-                        arena_printf(&req->arena,
-                                     "Unsupported value: \"%s\": supported values: \"NotOlderThan\"", match));
+        field_error_add(
+            &req->errs, FIELD_NOT_SUPPORTED, field,
+            arena_printf(&req->arena,
+                         "Unsupported value: \"%s\": supported values: \"NotOlderThan\"", match));
     const char *token = request_param(req, "continue");
     if (token && *token)
-        field_forbidden(&req->errs, field, "resourceVersionMatch is forbidden when continue is provided");
+        field_forbidden(&req->errs, field,
+                        "resourceVersionMatch is forbidden when continue is provided");
 }
 
 static struct status *read_start(struct request *req, struct start *s)
@@ -331,7 +341,8 @@ static struct status *read_start(struct request *req, struct start *s)
     query_bool(req, "sendInitialEvents", &initial);
     query_bool(req, "allowWatchBookmarks", &s->bookmarks);
     s->initial = send_initial ? initial : s->rv == 0;
-    /* a watch from nowhere that takes bookmarks is told the end of the beginning without asking, too */
+    /* a watch from nowhere that takes bookmarks is told the end of the beginning without asking,
+     * too */
     s->initial_end = s->bookmarks && s->initial;
     s->history = !s->initial && s->rv != 0;
     if (s->timeout <= 0)
@@ -377,7 +388,8 @@ static void begin(struct watch *w, const struct start *s)
 
     w->bookmarks = s->bookmarks;
     if (s->initial)
-        storage_each(storage, &(struct storage_scan){.res = w->res, .ns = w->ns}, send_existing, w, NULL);
+        storage_each(storage, &(struct storage_scan){.res = w->res, .ns = w->ns}, send_existing, w,
+                     NULL);
     else if (s->history)
         r = storage_history(storage, w->res, s->rv, send_past, w, &err);
     w->from = MAX(s->history ? s->rv : 0, storage_rv(storage));
@@ -395,9 +407,10 @@ void verb_watch(struct request *req)
     struct status *st = read_start(req, &start);
 
     if (!st && (req->view.encoding == ENCODE_YAML))
-        st = status_new(&req->arena, ERR_NOT_ACCEPTABLE,
-                        "only the following media types are accepted: application/json;stream=watch, "
-                        "application/vnd.kubernetes.protobuf;stream=watch");
+        st = status_new(
+            &req->arena, ERR_NOT_ACCEPTABLE,
+            "only the following media types are accepted: application/json;stream=watch, "
+            "application/vnd.kubernetes.protobuf;stream=watch");
     if (!st)
         st = selection_parse(req, &sel);
     if (!st && req->api->draining)

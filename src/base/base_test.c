@@ -139,8 +139,9 @@ TEST(files_are_replaced_whole)
 
 TEST(base64)
 {
-    static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-                                           {"foobar", "Zm9vYmFy"}, {"\xff\xfe", "//4="}};
+    static const char *const pairs[][2] = {
+        {"", ""},        {"f", "Zg=="},          {"fo", "Zm8="},
+        {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe", "//4="}};
     struct buf b cleanup(buf_done) = BUF_INIT;
 
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {

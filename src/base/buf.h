@@ -19,8 +19,14 @@ struct buf {
 };
 
 #define BUF_MAX ((size_t)1 << 30)
-#define BUF_INIT {0}
-#define BUF_LIMIT(n) {.max = (n)}
+#define BUF_INIT                                                                                   \
+    {                                                                                              \
+        0                                                                                          \
+    }
+#define BUF_LIMIT(n)                                                                               \
+    {                                                                                              \
+        .max = (n)                                                                                 \
+    }
 
 void buf_done(struct buf *b);
 void buf_reset(struct buf *b);             /* empty, memory kept */
@@ -29,12 +35,13 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_add_int(struct buf *b, int64_t n); /* in decimal */
-void buf_add_utf8(struct buf *b, struct slice s); /* each byte that is no UTF-8 as U+FFFD, as Go has it */
+void buf_add_utf8(struct buf *b,
+                  struct slice s); /* each byte that is no UTF-8 as U+FFFD, as Go has it */
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 void buf_consume(struct buf *b, size_t n); /* drops the first n bytes */
-char *buf_take(struct buf *b);             /* the bytes as a string, the caller's; b is empty after */
-const char *buf_str(const struct buf *b);  /* never NULL */
+char *buf_take(struct buf *b); /* the bytes as a string, the caller's; b is empty after */
+const char *buf_str(const struct buf *b); /* never NULL */
 
 static inline void buf_add_slice(struct buf *b, struct slice s)
 {

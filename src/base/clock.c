@@ -53,7 +53,8 @@ static void watch_forks(void)
     pthread_atfork(NULL, NULL, forget_kept); /* a child is not to give what its parent gives */
 }
 
-/* A UID is made with every object: the kernel is asked for sixteen at a time. Nothing is given twice. */
+/* A UID is made with every object: the kernel is asked for sixteen at a time. Nothing is given
+ * twice. */
 void rand_bytes(void *p, size_t n)
 {
     static once_flag once = ONCE_FLAG_INIT;

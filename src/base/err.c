@@ -8,10 +8,9 @@
 static const struct {
     const char *reason;
     int http;
-} codes[] = {
-    {"", 0},
+} codes[] = {{"", 0},
 #define X(name, reason, http) {reason, http},
-    ERR_CODES(X)
+             ERR_CODES(X)
 #undef X
 };
 

@@ -59,8 +59,8 @@ int err_wrap(struct err *err, const char *fmt, ...) printf_like(2, 3);
 int err_errno(struct err *err, int errnum, const char *fmt, ...) printf_like(3, 4);
 void err_clear(struct err *err);
 
-const char *err_reason(int code); /* "NotFound"; "" for codes of no Status */
-int err_http(int code);           /* 404; 0 for codes of no Status */
+const char *err_reason(int code);                  /* "NotFound"; "" for codes of no Status */
+int err_http(int code);                            /* 404; 0 for codes of no Status */
 int err_from_reason(const char *reason, int http); /* the code of a Status; INTERNAL if unknown */
 
 #endif

@@ -49,8 +49,7 @@ int file_write(const char *path, struct slice data, unsigned mode, struct err *e
 
     if (fd < 0)
         return err_errno(err, errno, "%s", tmp);
-    if (fchmod(fd, mode) < 0 || write_all(fd, data) < 0 || fsync(fd) < 0 ||
-        rename(tmp, path) < 0) {
+    if (fchmod(fd, mode) < 0 || write_all(fd, data) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0) {
         int e = errno;
         unlink(tmp);
         return err_errno(err, e, "%s", path);

@@ -57,8 +57,8 @@ static void key_value(struct buf *out, enum log_level level, const char *msg,
     }
 }
 
-void (*log_format)(struct buf *out, enum log_level level, const char *msg, const struct log_pair *pairs,
-                   size_t n) = key_value;
+void (*log_format)(struct buf *out, enum log_level level, const char *msg,
+                   const struct log_pair *pairs, size_t n) = key_value;
 
 void log_write(enum log_level level, const char *msg, ...)
 {

@@ -21,7 +21,8 @@ void log_write(enum log_level level, const char *msg, ...) __attribute__((sentin
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 
-/* How a line is made, without its newline; empty: it is left out. The default writes "TIME LEVEL msg=… key=value …". */
+/* How a line is made, without its newline; empty: it is left out. The default writes "TIME LEVEL
+ * msg=… key=value …". */
 struct buf;
 struct log_pair {
     const char *key, *value; /* value is never NULL */

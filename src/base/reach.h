@@ -48,10 +48,12 @@ int reach_udp(const char *path, const char *ip, unsigned port, struct err *err);
 /* Sends one raw request and gives the descriptor that comes back (owned by the caller). */
 int reach_request(const char *path, const char *request, struct err *err);
 
-/* unix(7) sockets under paths longer than sun_path: through an O_PATH descriptor of the directory. */
+/* unix(7) sockets under paths longer than sun_path: through an O_PATH descriptor of the directory.
+ */
 int unix_connect(const char *path, int type, struct err *err); /* type: SOCK_STREAM … */
 int unix_listen(const char *path, int type, struct err *err);  /* replaces a stale one, mode 0600 */
-/* One packet with up to n_fds descriptors. 0 or a negative code; recv gives the length, 0 at EOF. */
+/* One packet with up to n_fds descriptors. 0 or a negative code; recv gives the length, 0 at EOF.
+ */
 int unix_send(int fd, const void *p, size_t n, const int *fds, int n_fds, struct err *err);
 int unix_recv(int fd, void *p, size_t max, int *fds, int max_fds, int *ret_n_fds, struct err *err);
 

@@ -67,7 +67,12 @@ size_t slice_rune(struct slice s, uint32_t *ret)
 
     if (!s.n)
         return 0;
-    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    size_t len = p[0] < 0x80   ? 1
+                 : p[0] < 0xc2 ? 0
+                 : p[0] < 0xe0 ? 2
+                 : p[0] < 0xf0 ? 3
+                 : p[0] < 0xf5 ? 4
+                               : 0;
     if (!len || len > s.n)
         return 0;
     uint32_t c = len == 1 ? p[0] : p[0] & (0xffu >> (len + 1));

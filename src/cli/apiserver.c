@@ -9,7 +9,8 @@
 #include <string.h>
 
 static const char about[] =
-    "Serves the Kubernetes API from the state directory until SIGTERM or SIGINT. Ready when the kubeconfig\n"
+    "Serves the Kubernetes API from the state directory until SIGTERM or SIGINT. Ready when the "
+    "kubeconfig\n"
     "is there. Whoever is authenticated may do everything: RBAC's kinds are stored, not enforced.";
 
 struct process {
@@ -45,9 +46,12 @@ int verb_apiserver(int argc, char **argv)
 {
     struct apiserver_options o = {.listen = "127.0.0.1:0"};
     const struct flag list[] = {
-        {"listen", 0, FLAG_STRING, &o.listen, "ADDR:PORT", "where; port 0 takes a free one (127.0.0.1:0)"},
-        {"state", 0, FLAG_STRING, &o.state, "DIR", "database and certificates; made if absent, mode 0700"},
-        {"write-kubeconfig", 0, FLAG_STRING, &o.write_kubeconfig, "FILE", "how to get in as administrator"},
+        {"listen", 0, FLAG_STRING, &o.listen, "ADDR:PORT",
+         "where; port 0 takes a free one (127.0.0.1:0)"},
+        {"state", 0, FLAG_STRING, &o.state, "DIR",
+         "database and certificates; made if absent, mode 0700"},
+        {"write-kubeconfig", 0, FLAG_STRING, &o.write_kubeconfig, "FILE",
+         "how to get in as administrator"},
         {"context", 0, FLAG_STRING, &o.context, "NAME", "its context (manta)"},
         {"token-auth-file", 0, FLAG_STRING, &o.token_auth_file, "CSV",
          "more users: token,user,uid,\"group1,group2\""},
@@ -56,7 +60,8 @@ int verb_apiserver(int argc, char **argv)
         {"disable-admission-plugins", 0, FLAG_STRING, &o.disable_admission, "LIST",
          "as kube-apiserver has it: ServiceAccount,…"},
     };
-    const struct flags flags = {"apiserver --state DIR --write-kubeconfig FILE", about, list, ARRAY_SIZE(list)};
+    const struct flags flags = {"apiserver --state DIR --write-kubeconfig FILE", about, list,
+                                ARRAY_SIZE(list)};
     struct process p = {0};
     struct err err = {0};
     uv_loop_t loop;

@@ -12,8 +12,8 @@ void resource_ref_done(struct resource_ref *r)
     *r = (struct resource_ref){0};
 }
 
-int cluster_resource(struct kube *k, const char *api_version, const char *kind, struct resource_ref *ret,
-                     struct err *err)
+int cluster_resource(struct kube *k, const char *api_version, const char *kind,
+                     struct resource_ref *ret, struct err *err)
 {
     autofree char *path =
         xasprintf("%s/%s", strchr(api_version, '/') ? "/apis" : "/api", api_version);
@@ -23,7 +23,7 @@ int cluster_resource(struct kube *k, const char *api_version, const char *kind, 
 
     if (code < 0 && code != ERR_NOT_FOUND)
         return err_wrap(err, "discovery of %s", api_version);
-    json_each (json_get(json_root(list), "resources"), r, i, n) {
+    json_each(json_get(json_root(list), "resources"), r, i, n) {
         const char *name = json_get_str(r, "name", "");
         if (strcmp(json_get_str(r, "kind", ""), kind) != 0 || strchr(name, '/'))
             continue;
@@ -56,7 +56,7 @@ static yyjson_mut_val *remembering(yyjson_mut_doc *doc, yyjson_val *object)
 /* Adds null for each member that `old` had and `now` has no more; goes into objects only. */
 static void forget(yyjson_mut_doc *doc, yyjson_mut_val *patch, yyjson_val *old)
 {
-    json_each_member (old, key, value) {
+    json_each_member(old, key, value) {
         yyjson_mut_val *member = json_mut_get(patch, yyjson_get_str(key));
         if (!member)
             json_put(doc, patch, yyjson_get_str(key), yyjson_mut_null(doc));
@@ -65,8 +65,9 @@ static void forget(yyjson_mut_doc *doc, yyjson_mut_val *patch, yyjson_val *old)
     }
 }
 
-static int patch_live(struct kube *k, const struct kube_call *get, yyjson_val *live, yyjson_val *object,
-                      enum applied *ret, struct json **ret_object, struct err *err)
+static int patch_live(struct kube *k, const struct kube_call *get, yyjson_val *live,
+                      yyjson_val *object, enum applied *ret, struct json **ret_object,
+                      struct err *err)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
     yyjson_mut_val *patch = remembering(doc, object);
@@ -92,8 +93,8 @@ static int patch_live(struct kube *k, const struct kube_call *get, yyjson_val *l
     return 0;
 }
 
-static int create(struct kube *k, const struct kube_call *get, yyjson_val *object, enum applied *ret,
-                  struct json **ret_object, struct err *err)
+static int create(struct kube *k, const struct kube_call *get, yyjson_val *object,
+                  enum applied *ret, struct json **ret_object, struct err *err)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
     struct buf body cleanup(buf_done) = BUF_INIT;

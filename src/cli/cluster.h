@@ -1,6 +1,7 @@
 /*
- * What command lines ask of an API server: which resource a kind is, and `apply` as kubectl does it on
- * the client's side (last-applied annotation, three-way merge patch). Blocking; not from a callback.
+ * What command lines ask of an API server: which resource a kind is, and `apply` as kubectl does it
+ * on the client's side (last-applied annotation, three-way merge patch). Blocking; not from a
+ * callback.
  */
 #ifndef MANTA_CLI_CLUSTER_H
 #define MANTA_CLI_CLUSTER_H
@@ -16,10 +17,11 @@ struct resource_ref {
 void resource_ref_done(struct resource_ref *r);
 
 /* Asks the server which resource `kind` of `api_version` is. */
-int cluster_resource(struct kube *k, const char *api_version, const char *kind, struct resource_ref *ret,
-                     struct err *err);
+int cluster_resource(struct kube *k, const char *api_version, const char *kind,
+                     struct resource_ref *ret, struct err *err);
 
-/* All objects of files and folders' *.yaml, *.yml, *.json; "-" is standard input. Lists are taken apart. */
+/* All objects of files and folders' *.yaml, *.yml, *.json; "-" is standard input. Lists are taken
+ * apart. */
 struct manifest {
     yyjson_val *object; /* borrowed from docs */
     const char *file;

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char about[] =
-    "Ends the pods and processes of an instance and takes its context out of your kubeconfig. Its objects\n"
-    "stay for the next `manta up`, unless --purge removes them.";
+static const char about[] = "Ends the pods and processes of an instance and takes its context out "
+                            "of your kubeconfig. Its objects\n"
+                            "stay for the next `manta up`, unless --purge removes them.";
 
 static int take_down(const struct instance *i, bool purge, bool *ret_was_up, struct err *err)
 {

@@ -7,8 +7,8 @@
  *         {"name", 'n', FLAG_STRING, &name, "NAME", "which instance"},
  *         {"detach", 'd', FLAG_BOOL, &detach, NULL, "return once it is up"},
  *     };
- *     int n = flags_parse(&(struct flags){"up [FILE…]", "…", flags, ARRAY_SIZE(flags)}, argc, argv);
- *     if (n < 0) return flags_exit(n);
+ *     int n = flags_parse(&(struct flags){"up [FILE…]", "…", flags, ARRAY_SIZE(flags)}, argc,
+ * argv); if (n < 0) return flags_exit(n);
  */
 #ifndef MANTA_CLI_FLAGS_H
 #define MANTA_CLI_FLAGS_H
@@ -21,9 +21,9 @@ struct flag {
     const char *name; /* without dashes */
     char letter;      /* 0: none */
     enum flag_kind kind;
-    void *value;       /* const char ** or bool * */
-    const char *word;  /* what the value is called in --help; NULL for bools */
-    const char *help;  /* NULL: not listed */
+    void *value;      /* const char ** or bool * */
+    const char *word; /* what the value is called in --help; NULL for bools */
+    const char *help; /* NULL: not listed */
 };
 
 struct flags {

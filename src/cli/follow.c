@@ -39,7 +39,7 @@ static yyjson_val *head_pod(const struct follow *f)
 
 static bool is_ready(yyjson_val *pod)
 {
-    json_each (json_at(pod, "status.conditions"), c, i, n)
+    json_each(json_at(pod, "status.conditions"), c, i, n)
         if (!strcmp(json_get_str(c, "type", ""), "Ready"))
             return !strcmp(json_get_str(c, "status", ""), "True");
     return false;
@@ -51,14 +51,14 @@ static const char *waiting_reason(yyjson_val *pod, const char **ret_message)
     static const char *const lists[] = {"status.initContainerStatuses", "status.containerStatuses"};
 
     for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
-        json_each (json_at(pod, lists[k]), status, i, n) {
+        json_each(json_at(pod, lists[k]), status, i, n) {
             const char *reason = json_str_at(status, "state.waiting.reason", NULL);
             if (reason && strcmp(reason, "PodInitializing") != 0) {
                 *ret_message = json_str_at(status, "state.waiting.message", "");
                 return reason;
             }
         }
-    json_each (json_at(pod, "status.conditions"), c, i, n)
+    json_each(json_at(pod, "status.conditions"), c, i, n)
         if (!strcmp(json_get_str(c, "reason", ""), "Unschedulable")) {
             *ret_message = json_get_str(c, "message", "");
             return "Unschedulable";
@@ -119,8 +119,8 @@ static const struct {
     const char *name;
     bool (*reached)(struct follow *f, char *detail);
 } steps[] = {
-    {"RayCluster", cluster_made}, {"head pod", head_started},    {"GCS and dashboard", head_ready},
-    {"workers", workers_ready},   {"job submitted", submitted},  {"job running", running},
+    {"RayCluster", cluster_made}, {"head pod", head_started},   {"GCS and dashboard", head_ready},
+    {"workers", workers_ready},   {"job submitted", submitted}, {"job running", running},
 };
 
 static void end(struct follow *f, const char *state, const char *message)
@@ -295,11 +295,10 @@ static void follow_cluster(struct follow *f, const char *name)
                                                                  .field_selector = field,
                                                                  .on_event = on_cluster,
                                                                  .ctx = f});
-    f->pods = kube_watch_new(f->o.kube, &(struct watch_opts){.gvr = &gvr_pods,
-                                                             .ns = f->ns,
-                                                             .label_selector = label,
-                                                             .on_event = on_pod,
-                                                             .ctx = f});
+    f->pods = kube_watch_new(
+        f->o.kube,
+        &(struct watch_opts){
+            .gvr = &gvr_pods, .ns = f->ns, .label_selector = label, .on_event = on_pod, .ctx = f});
 }
 
 /* The RayJob says that it is over; with a log, the rest of that comes first. */

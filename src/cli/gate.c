@@ -137,8 +137,8 @@ static void on_user(uv_stream_t *server, int status)
         greet(u);
 }
 
-int gate_listen(uv_loop_t *loop, const char *path, const struct gate_events *events, struct gate **ret,
-                struct err *err)
+int gate_listen(uv_loop_t *loop, const char *path, const struct gate_events *events,
+                struct gate **ret, struct err *err)
 {
     int fd = unix_listen(path, SOCK_STREAM, err);
     struct gate *g;

@@ -21,13 +21,13 @@ struct gate_events {
     void (*on_down)(void *ctx); /* somebody asked to stop */
     /* The last user left; not called before the first came. True: the instance ends now. */
     bool (*on_empty)(void *ctx);
-    void (*on_stay)(void *ctx);  /* somebody wants it to outlast its users */
+    void (*on_stay)(void *ctx); /* somebody wants it to outlast its users */
     void *ctx;
 };
 
-int gate_listen(uv_loop_t *loop, const char *path, const struct gate_events *events, struct gate **ret,
-                struct err *err);
-void gate_ready(struct gate *g);                    /* tells all who wait, and all who come */
+int gate_listen(uv_loop_t *loop, const char *path, const struct gate_events *events,
+                struct gate **ret, struct err *err);
+void gate_ready(struct gate *g); /* tells all who wait, and all who come */
 void gate_failed(struct gate *g, const char *text);
 /* Nobody else comes in; those who are in stay. */
 void gate_shut(struct gate *g);

@@ -37,7 +37,7 @@ struct host {
     uv_fs_event_t files;
     uv_timer_t limit;
     bool ephemeral, stopping, stopped, up; /* ephemeral: until the last user has left */
-    unsigned crashes; /* before everything was up */
+    unsigned crashes;                      /* before everything was up */
 };
 
 static const char *const part_names[PARTS] = {"apiserver", "operator", "kubelet"};
@@ -102,7 +102,8 @@ static int blame(struct host *h, enum part part, struct err *err)
                    line ? line + 1 : buf_str(&text), path);
 }
 
-static void on_files(uv_fs_event_t *w, unused const char *name, unused int events, unused int status)
+static void on_files(uv_fs_event_t *w, unused const char *name, unused int events,
+                     unused int status)
 {
     uv_stop(w->loop);
 }
@@ -154,9 +155,8 @@ static void choose_listen(struct host *h, char out[64])
 static int start_apiserver(struct host *h, struct err *err)
 {
     char listen[64];
-    char *argv[] = {"manta",        "apiserver",           "--listen",      listen,
-                    "--state",      h->i.apiserver,        "--write-kubeconfig",
-                    h->i.kubeconfig, NULL};
+    char *argv[] = {"manta",        "apiserver",          "--listen",      listen, "--state",
+                    h->i.apiserver, "--write-kubeconfig", h->i.kubeconfig, NULL};
     struct kube_config_opts o = {.path = h->i.kubeconfig};
     int code;
 
@@ -168,8 +168,8 @@ static int start_apiserver(struct host *h, struct err *err)
     if (code == 0)
         code = kube_config_load(&o, &h->config, err);
     if (code == 0)
-        code = kube_new(&h->loop, h->config, &(struct kube_opts){.user_agent = "manta-up"}, &h->kube,
-                        err);
+        code = kube_new(&h->loop, h->config, &(struct kube_opts){.user_agent = "manta-up"},
+                        &h->kube, err);
     if (code == 0) { /* a restart must come back where its clients look for it */
         snprintf(listen, sizeof listen, "%s", h->config->server + strlen("https://"));
         child_set_argv(h->parts[PART_APISERVER], argv);
@@ -221,11 +221,16 @@ static int add_context(struct host *h, struct err *err)
 static int start_all(struct host *h, struct err *err)
 {
     autofree char *reach = xasprintf("%s=%s/%s", REACH_ENV, h->i.kubelet, REACH_SOCKET);
-    char *operator[] = {"manta", "operator", "--kubeconfig", h->i.kubeconfig,
-                        "--enable-leader-election=false", "--metrics-addr=0",
-                        "--health-probe-bind-address=0", NULL};
-    char *kubelet[] = {"manta", "kubelet", "--kubeconfig", h->i.kubeconfig, "--state",
-                       h->i.kubelet, "--cleanup", NULL};
+    char *operator[] = {"manta",
+                        "operator",
+                        "--kubeconfig",
+                        h->i.kubeconfig,
+                        "--enable-leader-election=false",
+                        "--metrics-addr=0",
+                        "--health-probe-bind-address=0",
+                        NULL};
+    char *kubelet[] = {"manta",   "kubelet",    "--kubeconfig", h->i.kubeconfig,
+                       "--state", h->i.kubelet, "--cleanup",    NULL};
     int code = start_apiserver(h, err);
 
     if (code == 0)
@@ -376,7 +381,8 @@ static int mark_ephemeral(const struct instance *i, struct err *err)
     return access(i->apiserver, F_OK) ? file_write(i->ephemeral, SLICE(""), 0600, err) : 0;
 }
 
-/* The instance is this process' alone, and what a killed predecessor left of it is ended but for the pods. */
+/* The instance is this process' alone, and what a killed predecessor left of it is ended but for
+ * the pods. */
 static int take_instance(struct host *h, int *ret_lock, struct err *err)
 {
     int code = *ret_lock = instance_lock(h->i.host_lock, err);
@@ -398,7 +404,8 @@ int verb_host(int argc, char **argv)
         {"name", 'n', FLAG_STRING, &name, "NAME", "which instance"},
         {"ephemeral", 0, FLAG_BOOL, &h.ephemeral, NULL, "end when the last user has left"},
     };
-    const struct flags flags = {"host", "The parent of an instance's processes; manta up starts it.", list,
+    const struct flags flags = {"host",
+                                "The parent of an instance's processes; manta up starts it.", list,
                                 ARRAY_SIZE(list)};
     struct err err;
     int lock autoclose = -1;

@@ -7,13 +7,15 @@
 #include <string.h>
 
 static const char about[] =
-    "  add NAME PATH   pods with image NAME run in the environment at PATH (a virtual environment: it has\n"
+    "  add NAME PATH   pods with image NAME run in the environment at PATH (a virtual environment: "
+    "it has\n"
     "                  bin/python)\n"
     "  list            images that are here: made by a pull, or added\n"
     "  pull NAME       make the environment of rayproject/ray:VERSION[-pyNNN] now\n"
     "  remove NAME     forget a name that was added\n"
     "\n"
-    "rayproject/ray:VERSION[-pyNNN] needs nothing: its environment is made when a pod first asks for it.";
+    "rayproject/ray:VERSION[-pyNNN] needs nothing: its environment is made when a pod first asks "
+    "for it.";
 
 static int add(char **args, struct err *err)
 {
@@ -57,8 +59,8 @@ static const struct {
     const char *name;
     int args;
     int (*run)(char **args, struct err *err);
-} actions[] = {{"add", 2, add}, {"list", 0, list_all}, {"pull", 1, pull},
-               {"remove", 1, remove_one}};
+} actions[] = {
+    {"add", 2, add}, {"list", 0, list_all}, {"pull", 1, pull}, {"remove", 1, remove_one}};
 
 int verb_image(int argc, char **argv)
 {
@@ -76,6 +78,7 @@ int verb_image(int argc, char **argv)
             fprintf(stderr, "manta image: %s\n", err.msg);
         return code < 0;
     }
-    fprintf(stderr, "manta image: needs add NAME PATH, list, pull NAME or remove NAME\nSee: manta image --help\n");
+    fprintf(stderr, "manta image: needs add NAME PATH, list, pull NAME or remove NAME\nSee: manta "
+                    "image --help\n");
     return 2;
 }

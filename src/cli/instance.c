@@ -48,8 +48,9 @@ int instance_make(const struct instance *i, struct err *err)
 
 void instance_done(struct instance *i)
 {
-    char **owned[] = {&i->name,      &i->dir,        &i->context, &i->sock,      &i->lock,
-                      &i->host_lock, &i->kubeconfig, &i->ephemeral, &i->logs, &i->apiserver, &i->kubelet};
+    char **owned[] = {&i->name, &i->dir,       &i->context,    &i->sock,
+                      &i->lock, &i->host_lock, &i->kubeconfig, &i->ephemeral,
+                      &i->logs, &i->apiserver, &i->kubelet};
 
     for (size_t k = 0; k < ARRAY_SIZE(owned); k++)
         free(*owned[k]);
@@ -74,7 +75,7 @@ int instance_lock(const char *path, struct err *err)
 
 int instance_not_running(const struct instance *i, struct err *err)
 {
-    return err_set(err, ERR_NOT_FOUND, "no instance named \"%s\" is up. Start it with: manta up%s%s",
-                   i->name, strcmp(i->name, "default") ? " --name " : "",
-                   strcmp(i->name, "default") ? i->name : "");
+    return err_set(
+        err, ERR_NOT_FOUND, "no instance named \"%s\" is up. Start it with: manta up%s%s", i->name,
+        strcmp(i->name, "default") ? " --name " : "", strcmp(i->name, "default") ? i->name : "");
 }

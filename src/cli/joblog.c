@@ -89,8 +89,8 @@ static void on_tail(struct ws *ws, unused enum ws_kind kind, struct slice data, 
     hand_on(l, data, at);
 }
 
-static void on_tail_close(struct ws *ws, int code, unused struct slice reason,
-                          unused int status, void *ctx)
+static void on_tail_close(struct ws *ws, int code, unused struct slice reason, unused int status,
+                          void *ctx)
 {
     struct joblog *l = ctx;
 
@@ -105,7 +105,9 @@ static void open_tail(struct joblog *l)
 {
     autofree char *path = xasprintf("/api/jobs/%s/logs/tail", l->job_id);
     struct http_field field = HTTP_FIELD("X-Ray-Authorization", l->authorization);
-    struct ws_handler h = {.on_message = on_tail, .on_close = on_tail_close, .ctx = l,
+    struct ws_handler h = {.on_message = on_tail,
+                           .on_close = on_tail_close,
+                           .ctx = l,
                            .max_message = (size_t)64 << 20};
 
     l->skip = 0;
@@ -142,7 +144,8 @@ static void fetch_again(uv_timer_t *t)
     l->fetching = get(l, "/logs", LOG_MAX, on_whole_log);
 }
 
-/* A head that is started again knows no job; the operator submits it once more, by the same name. */
+/* A head that is started again knows no job; the operator submits it once more, by the same name.
+ */
 static void begin_anew(struct joblog *l)
 {
     l->printed = 0;
@@ -215,10 +218,10 @@ struct joblog *joblog_new(const struct joblog_opts *o)
     l->ip = xstrdup(o->ip);
     l->job_id = xstrdup(o->job_id);
     l->authorization = o->token ? xasprintf("Bearer %s", o->token) : NULL;
-    l->http = http_client_new(o->loop,
-                              &(struct http_client_opts){.url = url, .proxy = "",
-                                                         .connect_fd = connect_pod, .ctx = l},
-                              NULL);
+    l->http = http_client_new(
+        o->loop,
+        &(struct http_client_opts){.url = url, .proxy = "", .connect_fd = connect_pod, .ctx = l},
+        NULL);
     uv_timer_init(o->loop, &l->timer);
     l->holds = 1;
     uv_timer_start(&l->timer, on_timer, 0, ASK_MS);

@@ -84,7 +84,8 @@ static int connect_or_start(const struct instance *i, bool ephemeral, struct err
     return code < 0 ? code : gate_connect(i->sock, err);
 }
 
-/* A host that is just dying may still take a connection, only to drop it: then the next one is asked. */
+/* A host that is just dying may still take a connection, only to drop it: then the next one is
+ * asked. */
 int host_join(const struct instance *i, bool ephemeral, struct err *err)
 {
     int lock autoclose = instance_lock(i->lock, err);

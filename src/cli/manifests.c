@@ -23,9 +23,10 @@ static int add_object(struct reader *r, yyjson_val *object, const char *file, un
 
     if (!*json_get_str(object, "apiVersion", "") || !*json_get_str(object, "kind", ""))
         return err_set(err, ERR_BAD_REQUEST,
-                       "%s:%u: apiVersion and kind are needed in every object of a manifest", file, line);
+                       "%s:%u: apiVersion and kind are needed in every object of a manifest", file,
+                       line);
     if (yyjson_is_arr(items) && !json_at(object, "metadata.name")) {
-        json_each (items, item, i, n) {
+        json_each(items, item, i, n) {
             int code = add_object(r, item, file, line, err);
             if (code < 0)
                 return code;

@@ -30,7 +30,7 @@ static void on_node(void *ctx, enum watch_event event, yyjson_val *node)
 
     if (!node || event == WATCH_DELETED)
         return;
-    json_each (json_at(node, "status.conditions"), c, i, count) {
+    json_each(json_at(node, "status.conditions"), c, i, count) {
         const char *message = json_get_str(c, "message", "");
         if (strcmp(json_get_str(c, "status", ""), "False") != 0 ||
             !is_worth_telling(json_get_str(c, "type", "")) || map_get(&n->told, message))
@@ -49,7 +49,8 @@ struct node_notes *node_notes_new(struct kube *kube, struct timeline *timeline)
 
     n->loop = kube_loop(kube);
     n->timeline = timeline;
-    n->watch = kube_watch_new(kube, &(struct watch_opts){.gvr = &gvr_nodes, .on_event = on_node, .ctx = n});
+    n->watch = kube_watch_new(
+        kube, &(struct watch_opts){.gvr = &gvr_nodes, .on_event = on_node, .ctx = n});
     return n;
 }
 

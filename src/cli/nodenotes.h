@@ -1,6 +1,6 @@
 /*
- * What does not work on the node (its conditions that say "False"), told once as notes of a timeline:
- * pods that are not isolated, pods without a way to the internet.
+ * What does not work on the node (its conditions that say "False"), told once as notes of a
+ * timeline: pods that are not isolated, pods without a way to the internet.
  */
 #ifndef MANTA_CLI_NODENOTES_H
 #define MANTA_CLI_NODENOTES_H

@@ -84,7 +84,7 @@ int orphans_end(const char *dir, int wait_ms, const char *abruptly, struct err *
         code = json_parse(buf_slice(&text), &j, err);
     if (code < 0)
         return err_wrap(err, "%s", path);
-    json_each (json_root(j), o, i, n) {
+    json_each(json_root(j), o, i, n) {
         bool at_once = abruptly && !strcmp(json_get_str(o, "name", ""), abruptly);
         end_process((int)json_int_at(o, "pid", 0), json_int_at(o, "start", 0),
                     at_once ? SIGKILL : SIGTERM, wait_ms);

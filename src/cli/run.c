@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 static const char about[] =
-    "Runs the RayJob in FILE on this machine, start to finish: its log goes to standard output, the\n"
+    "Runs the RayJob in FILE on this machine, start to finish: its log goes to standard output, "
+    "the\n"
     "steps of its start with their seconds to standard error. Other objects in FILE are applied\n"
-    "first. Uses the instance that `manta up` started, or one that lasts as long as somebody uses it.\n"
+    "first. Uses the instance that `manta up` started, or one that lasts as long as somebody uses "
+    "it.\n"
     "\n"
     "Exit code: 0 when Ray says SUCCEEDED, 1 for any other end, 2 for bad input, 130 after Ctrl-C.";
 
@@ -145,8 +147,11 @@ static int create_named(struct run *r, yyjson_val *job, const char *name, struct
     json_put_str(doc, metadata, "name", name);
     json_put_str(doc, metadata, "namespace", r->ns);
     json_mut_write(&body, copy);
-    struct kube_call call = {
-        .verb = KUBE_CREATE, .gvr = &gvr_rayjobs, .ns = r->ns, .query = STRICT, .body = buf_slice(&body)};
+    struct kube_call call = {.verb = KUBE_CREATE,
+                             .gvr = &gvr_rayjobs,
+                             .ns = r->ns,
+                             .query = STRICT,
+                             .body = buf_slice(&body)};
     int code = kube_do(r->session.kube, &call, &answer, err);
     if (code == 0)
         r->name = xstrdup(name);
@@ -166,7 +171,8 @@ static int create_job(struct run *r, yyjson_val *job, struct err *err)
         autofree char *name = xasprintf("%.40s%s%s", prefix, *wanted ? "-" : "", suffix);
         code = create_named(r, job, name, err);
         if (code == 0 && *wanted)
-            timeline_note(&r->timeline, "a RayJob %s is there already; this one is %s", wanted, name);
+            timeline_note(&r->timeline, "a RayJob %s is there already; this one is %s", wanted,
+                          name);
     }
     return code;
 }

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char about[] = "Tells whether an instance is up, and what runs in it: nodes, clusters, jobs, pods.";
+static const char about[] =
+    "Tells whether an instance is up, and what runs in it: nodes, clusters, jobs, pods.";
 
 static const char *dash(const char *s)
 {
@@ -32,18 +33,20 @@ static void print_job(yyjson_val *o)
 
 static void print_pod(yyjson_val *o)
 {
-    printf("  %-20s %-30s %s\n", meta_namespace(o), meta_name(o), json_str_at(o, "status.phase", "-"));
+    printf("  %-20s %-30s %s\n", meta_namespace(o), meta_name(o),
+           json_str_at(o, "status.phase", "-"));
 }
 
-/* What holds, and what does not although a person may count on it; "no pressure" is not worth a line. */
+/* What holds, and what does not although a person may count on it; "no pressure" is not worth a
+ * line. */
 static void print_node(yyjson_val *o)
 {
-    json_each (json_at(o, "status.conditions"), c, i, n) {
+    json_each(json_at(o, "status.conditions"), c, i, n) {
         const char *type = json_get_str(c, "type", "");
         bool holds = strcmp(json_get_str(c, "status", ""), "True") == 0;
         if (holds || !strstr(type, "Pressure"))
-            printf("  %-20s %s: %s%s\n", meta_name(o), type, holds ? "" : "no: ",
-                   json_get_str(c, "message", ""));
+            printf("  %-20s %s: %s%s\n", meta_name(o), type,
+                   holds ? "" : "no: ", json_get_str(c, "message", ""));
     }
 }
 
@@ -68,7 +71,7 @@ static int print_all(struct session *s, struct err *err)
         yyjson_val *items = json_get(json_root(list), "items");
         if (yyjson_arr_size(items))
             printf("%s\n", sections[k].title);
-        json_each (items, item, i, n)
+        json_each(items, item, i, n)
             sections[k].print(item);
     }
     return 0;

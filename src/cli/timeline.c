@@ -42,8 +42,8 @@ static void show(struct timeline *t)
 
     if (!t->live || !t->step[0])
         return;
-    int n = snprintf(line, sizeof line, "%7.2fs  %s%s%s", seconds(t), t->step, t->waiting[0] ? ": " : "",
-                     t->waiting);
+    int n = snprintf(line, sizeof line, "%7.2fs  %s%s%s", seconds(t), t->step,
+                     t->waiting[0] ? ": " : "", t->waiting);
     int room = (int)terminal_width() - 3;
     fprintf(stderr, "\r\033[K%.*s …", MIN(n, room), line);
     fflush(stderr);

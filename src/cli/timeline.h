@@ -13,11 +13,11 @@
 
 struct timeline {
     uv_timer_t tick;
-    int64_t start;   /* monotonic ns; of the whole */
-    char step[80];   /* under way; "" none */
+    int64_t start;     /* monotonic ns; of the whole */
+    char step[80];     /* under way; "" none */
     char waiting[160]; /* what it waits for */
-    bool live;       /* a terminal */
-    bool shown;      /* the last line is ours, to be wiped */
+    bool live;         /* a terminal */
+    bool shown;        /* the last line is ours, to be wiped */
     bool ticking;
 };
 

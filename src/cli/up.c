@@ -1,4 +1,5 @@
-/* manta up: the embedded default. Starts (or joins) an instance, applies files, shows what becomes of them. */
+/* manta up: the embedded default. Starts (or joins) an instance, applies files, shows what becomes
+ * of them. */
 #include "cli/cluster.h"
 #include "cli/flags.h"
 #include "cli/nodenotes.h"
@@ -15,9 +16,12 @@
 #include <string.h>
 
 static const char about[] =
-    "Starts an API server, the operator and a kubelet on this machine, puts the context manta-NAME into\n"
-    "your kubeconfig, and applies FILE (files, folders, or - for standard input). Pods run real Ray as\n"
-    "processes. Stays in the foreground until Ctrl-C, which takes everything down; with --detach it\n"
+    "Starts an API server, the operator and a kubelet on this machine, puts the context manta-NAME "
+    "into\n"
+    "your kubeconfig, and applies FILE (files, folders, or - for standard input). Pods run real "
+    "Ray as\n"
+    "processes. Stays in the foreground until Ctrl-C, which takes everything down; with --detach "
+    "it\n"
     "returns, and `manta down` takes it down. Objects are kept for the next start.";
 
 #define NODE_WAIT_MS 5000 /* for what a node has to say, which comes within tenths of a second */
@@ -62,7 +66,8 @@ static int apply_all(struct up *u, const struct manifests *m, struct err *err)
 static char *state_of(yyjson_val *object)
 {
     yyjson_val *status = json_get(object, "status");
-    const char *state = json_get_str(status, "state", json_get_str(status, "jobDeploymentStatus", ""));
+    const char *state =
+        json_get_str(status, "state", json_get_str(status, "jobDeploymentStatus", ""));
     const char *job = json_get_str(status, "jobStatus", "");
     const char *reason = json_get_str(status, "reason", "");
 

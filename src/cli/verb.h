@@ -12,7 +12,7 @@
 
 struct verb {
     const char *name;
-    const char *help; /* one line; NULL: not listed, for manta's own use */
+    const char *help;                  /* one line; NULL: not listed, for manta's own use */
     int (*run)(int argc, char **argv); /* argv[0] is the verb; gives the exit code */
 };
 

@@ -1,9 +1,11 @@
 /*
  * The part of the Common Expression Language that rules in x-kubernetes-validations use: parsed
- * once, evaluated on JSON. There: literals, lists, field access, indices, == != < <= > >= in, && || !,
+ * once, evaluated on JSON. There: literals, lists, field access, indices, == != < <= > >= in, && ||
+ * !,
  * ?:, + - * / %, has(), size(), all(), exists(), exists_one(), filter(), map(), startsWith(),
  * endsWith(), contains(), matches(), type conversions int(), double(), string(). No macros beyond
- * these, no maps as literals, no time and quantity libraries: a rule that needs them does not parse.
+ * these, no maps as literals, no time and quantity libraries: a rule that needs them does not
+ * parse.
  *
  * Errors in && and || are absorbed as CEL demands when the other side decides. Parsing bounds the
  * expression's depth, evaluation its steps (CEL_MAX_COST), so that a rule cannot hang the caller.

@@ -194,7 +194,8 @@ static struct value compare(struct machine *m, enum cel_kind op, struct value a,
 static struct value is_in(struct machine *m, struct value item, struct value container)
 {
     if (container.kind == V_MAP)
-        return of_bool(item.kind == V_STRING && yyjson_obj_getn(container.json, item.s.p, item.s.n));
+        return of_bool(item.kind == V_STRING &&
+                       yyjson_obj_getn(container.json, item.s.p, item.s.n));
     if (container.kind != V_LIST)
         return no_overload(m);
     for (size_t i = 0; i < container.list.n; i++)
@@ -410,8 +411,8 @@ struct fold {
 };
 
 /* Takes one item's verdict into account; true when the result is settled. */
-static bool fold_item(struct machine *m, const struct cel_node *n, struct value item, struct value body,
-                      struct fold *f)
+static bool fold_item(struct machine *m, const struct cel_node *n, struct value item,
+                      struct value body, struct fold *f)
 {
     bool listing = n->macro == MACRO_FILTER || n->macro == MACRO_MAP;
     bool decisive = n->macro == MACRO_EXISTS;
@@ -496,7 +497,8 @@ static struct value to_int(struct machine *m, struct value v)
     if (v.kind == V_INT)
         return v;
     if (v.kind == V_STRING)
-        return slice_int64(v.s, &i) ? of_int(i) : fail(m, "type conversion error from 'string' to 'int'");
+        return slice_int64(v.s, &i) ? of_int(i)
+                                    : fail(m, "type conversion error from 'string' to 'int'");
     if (v.kind != V_DOUBLE)
         return no_overload(m);
     if (!(v.d > -9.2e18 && v.d < 9.2e18))
@@ -512,7 +514,8 @@ static struct value to_double(struct machine *m, struct value v)
         return no_overload(m);
     char *end, *text = arena_strndup(&m->arena, v.s.p, v.s.n);
     double d = strtod(text, &end);
-    return *text && !*end ? of_double(d) : fail(m, "type conversion error from 'string' to 'double'");
+    return *text && !*end ? of_double(d)
+                          : fail(m, "type conversion error from 'string' to 'double'");
 }
 
 static struct value to_string(struct machine *m, struct value v)
@@ -553,7 +556,8 @@ static bool ends_with(struct slice s, struct slice end)
     return s.n >= end.n && slice_eq((struct slice){s.p + s.n - end.n, end.n}, end);
 }
 
-static struct value matches(struct machine *m, const struct cel_node *n, struct slice s, struct slice pattern)
+static struct value matches(struct machine *m, const struct cel_node *n, struct slice s,
+                            struct slice pattern)
 {
     struct regex *re cleanup(regex_free_p) = NULL;
     struct err err = {0};
@@ -567,7 +571,8 @@ static struct value matches(struct machine *m, const struct cel_node *n, struct 
     return of_bool(regex_matches(re, s));
 }
 
-static struct value string_call(struct machine *m, const struct cel_node *n, struct slice s, struct value arg)
+static struct value string_call(struct machine *m, const struct cel_node *n, struct slice s,
+                                struct value arg)
 {
     if (n->function == FN_LOWER || n->function == FN_UPPER)
         return change_case(m, s, n->function == FN_UPPER);
@@ -675,8 +680,8 @@ static struct value eval(struct machine *m, const struct cel_node *n)
 }
 
 /* Evaluates; the machine's arena holds what the result points to. */
-static int run(const struct cel *c, const struct cel_vars *vars, struct machine *m, struct value *ret,
-               struct err *err)
+static int run(const struct cel *c, const struct cel_vars *vars, struct machine *m,
+               struct value *ret, struct err *err)
 {
     *m = (struct machine){.vars = vars};
     *ret = eval(m, c->root);
@@ -699,7 +704,8 @@ int cel_eval_bool(const struct cel *c, const struct cel_vars *vars, bool *ret, s
     return r;
 }
 
-int cel_eval_string(const struct cel *c, const struct cel_vars *vars, struct buf *ret, struct err *err)
+int cel_eval_string(const struct cel *c, const struct cel_vars *vars, struct buf *ret,
+                    struct err *err)
 {
     struct machine m;
     struct value v;

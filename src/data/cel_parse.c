@@ -126,8 +126,8 @@ static struct cel_node *node(struct parser *p, enum cel_kind kind)
     return n;
 }
 
-static struct cel_node *with_args(struct parser *p, struct cel_node *n, struct cel_node *const *args,
-                                  size_t n_args)
+static struct cel_node *with_args(struct parser *p, struct cel_node *n,
+                                  struct cel_node *const *args, size_t n_args)
 {
     n->args = arena_array(&p->cel->arena, struct cel_node *, n_args ? n_args : 1);
     if (n_args)
@@ -141,7 +141,8 @@ static struct cel_node *unary(struct parser *p, enum cel_kind kind, struct cel_n
     return a ? with_args(p, node(p, kind), &a, 1) : NULL;
 }
 
-static struct cel_node *binary(struct parser *p, enum cel_kind kind, struct cel_node *a, struct cel_node *b)
+static struct cel_node *binary(struct parser *p, enum cel_kind kind, struct cel_node *a,
+                               struct cel_node *b)
 {
     return a && b ? with_args(p, node(p, kind), (struct cel_node *[]){a, b}, 2) : NULL;
 }
@@ -208,7 +209,9 @@ static bool parse_coded(struct parser *p, int digits, int base, struct buf *b)
 
     for (int i = 0; i < digits; i++, p->at++) {
         char d = peek_raw(p, 0);
-        int v = isdigit((unsigned char)d) ? d - '0' : isxdigit((unsigned char)d) ? (d | 32) - 'a' + 10 : 99;
+        int v = isdigit((unsigned char)d)    ? d - '0'
+                : isxdigit((unsigned char)d) ? (d | 32) - 'a' + 10
+                                             : 99;
         if (v >= base)
             return false;
         c = c * (uint32_t)base + (uint32_t)v;
@@ -283,7 +286,8 @@ static bool parse_list(struct parser *p, const char *close, struct args *ret)
 static struct cel_node *parse_list_literal(struct parser *p)
 {
     struct args items = {0};
-    struct cel_node *n = parse_list(p, "]", &items) ? with_args(p, node(p, CEL_LIST), items.v, items.n) : NULL;
+    struct cel_node *n =
+        parse_list(p, "]", &items) ? with_args(p, node(p, CEL_LIST), items.v, items.n) : NULL;
 
     vec_done(&items);
     return n;
@@ -325,7 +329,8 @@ static bool prepare_pattern(struct parser *p, struct cel_node *call)
 }
 
 /* Behind "(": the arguments of name. receiver: NULL for a global function. */
-static struct cel_node *parse_call(struct parser *p, size_t at, struct slice name, struct cel_node *receiver)
+static struct cel_node *parse_call(struct parser *p, size_t at, struct slice name,
+                                   struct cel_node *receiver)
 {
     struct args args = {0};
     struct cel_node *call = NULL;
@@ -410,11 +415,15 @@ static struct slice unescape_name(struct parser *p, struct slice name)
     static const struct {
         const char *word, *text;
     } escapes[] = {
-        {"__underscores__", "__"}, {"__dot__", "."}, {"__dash__", "-"}, {"__slash__", "/"},
+        {"__underscores__", "__"},
+        {"__dot__", "."},
+        {"__dash__", "-"},
+        {"__slash__", "/"},
     };
     static const char *const reserved[] = {
-        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
-        "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+        "true",     "false",   "null",      "in",       "as",  "break",  "const",
+        "continue", "else",    "for",       "function", "if",  "import", "let",
+        "loop",     "package", "namespace", "return",   "var", "void",   "while",
     };
     struct buf b cleanup(buf_done) = BUF_INIT;
 
@@ -470,8 +479,9 @@ static struct cel_node *parse_name(struct parser *p)
     struct slice name;
 
     if (!parse_ident(p, &name))
-        return fail(p, at, p->at < p->text.n ? "Syntax error: unexpected '%c'"
-                                             : "Syntax error: unexpected end of expression%c",
+        return fail(p, at,
+                    p->at < p->text.n ? "Syntax error: unexpected '%c'"
+                                      : "Syntax error: unexpected end of expression%c",
                     p->at < p->text.n ? peek_raw(p, 0) : ' ');
     if (name.n == 1 && (*name.p | 32) == 'r' && (peek_raw(p, 0) == '"' || peek_raw(p, 0) == '\''))
         return parse_string(p, true);
@@ -556,7 +566,13 @@ struct level {
 static const struct level levels[] = {
     {{{"||", CEL_OR}}},
     {{{"&&", CEL_AND}}},
-    {{{"==", CEL_EQ}, {"!=", CEL_NE}, {"<=", CEL_LE}, {">=", CEL_GE}, {"<", CEL_LT}, {">", CEL_GT}, {"in", CEL_IN}}},
+    {{{"==", CEL_EQ},
+      {"!=", CEL_NE},
+      {"<=", CEL_LE},
+      {">=", CEL_GE},
+      {"<", CEL_LT},
+      {">", CEL_GT},
+      {"in", CEL_IN}}},
     {{{"+", CEL_ADD}, {"-", CEL_SUB}}},
     {{{"*", CEL_MUL}, {"/", CEL_DIV}, {"%", CEL_MOD}}},
 };

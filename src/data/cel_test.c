@@ -26,13 +26,16 @@ TEST(rules_of_ray)
 {
     check("self == oldSelf", "\"a\"", "\"a\"", "true");
     check("self == oldSelf", "\"a\"", "\"b\"", "false");
-    check("self in ['ray.io/kuberay-operator', 'kueue.x-k8s.io/multikueue']", "\"ray.io/kuberay-operator\"",
-          NULL, "true");
-    check("self in ['ray.io/kuberay-operator', 'kueue.x-k8s.io/multikueue']", "\"x\"", NULL, "false");
-    const char *not_both = "!((has(self.onSuccess) || has(self.onFailure)) && has(self.deletionRules))";
+    check("self in ['ray.io/kuberay-operator', 'kueue.x-k8s.io/multikueue']",
+          "\"ray.io/kuberay-operator\"", NULL, "true");
+    check("self in ['ray.io/kuberay-operator', 'kueue.x-k8s.io/multikueue']", "\"x\"", NULL,
+          "false");
+    const char *not_both =
+        "!((has(self.onSuccess) || has(self.onFailure)) && has(self.deletionRules))";
     check(not_both, "{\"onSuccess\":{}}", NULL, "true");
     check(not_both, "{\"onSuccess\":{},\"deletionRules\":[]}", NULL, "false");
-    const char *either = "((has(self.onSuccess) && has(self.onFailure)) || has(self.deletionRules))";
+    const char *either =
+        "((has(self.onSuccess) && has(self.onFailure)) || has(self.deletionRules))";
     check(either, "{\"onSuccess\":{}}", NULL, "false");
     check(either, "{\"deletionRules\":[]}", NULL, "true");
 }
@@ -53,7 +56,9 @@ TEST(expressions)
         {"1 == 1.0", "true"},
         {".5 < 1.0 && 1e3 == 1000.0", "true"},
         {"'a' + \"b\" == 'ab'", "true"},
-        {"'\\u00e4\\x41\\101\\n' == '\xc3\xa4" "AA\\n'", "true"},
+        {"'\\u00e4\\x41\\101\\n' == '\xc3\xa4"
+         "AA\\n'",
+         "true"},
         {"r'\\n' == '\\\\n'", "true"},
         {"'''a'b''' == \"a'b\"", "true"},
         {"'a' < 'b' && 'b' >= 'b' && 'ab' > 'a'", "true"},
@@ -62,7 +67,9 @@ TEST(expressions)
         {"1 > 2 ? 'x' == 'y' : 3 <= 3", "true"},
         {"2 in [1, 2, 3] && !(4 in [1, 2, 3,])", "true"},
         {"[1, 2] + [3] == [1, 2, 3]", "true"},
-        {"size('\xc3\xa4" "bc') == 3 && [1].size() == 1 && size(self) == 5", "true"},
+        {"size('\xc3\xa4"
+         "bc') == 3 && [1].size() == 1 && size(self) == 5",
+         "true"},
         {"'n' in self && !('q' in self)", "true"},
         {"self.n == 3 && self['s'] == 'text'", "true"},
         {"has(self.n) && !has(self.zz)", "true"},
@@ -121,8 +128,8 @@ TEST(expressions)
         {"self.s.startsWith(1)", "no such overload"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-        check(cases[i].expr,
-              "{\"n\":3,\"s\":\"text\",\"l\":[1,2,3],\"o\":{\"x\":1},\"dash-ed\":1}", NULL, cases[i].want);
+        check(cases[i].expr, "{\"n\":3,\"s\":\"text\",\"l\":[1,2,3],\"o\":{\"x\":1},\"dash-ed\":1}",
+              NULL, cases[i].want);
 }
 
 TEST(malformed)

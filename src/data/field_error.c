@@ -92,7 +92,8 @@ void field_required(struct field_errors *errs, const char *field, const char *de
     add(errs, FIELD_MISSING, field, NULL, detail);
 }
 
-void field_invalid(struct field_errors *errs, const char *field, yyjson_val *value, const char *detail)
+void field_invalid(struct field_errors *errs, const char *field, yyjson_val *value,
+                   const char *detail)
 {
     add_value(errs, FIELD_INVALID, field, value, detail);
 }

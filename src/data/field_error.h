@@ -44,7 +44,8 @@ void field_errors_text(const struct field_errors *errs, struct buf *ret);
 
 /* field may be NULL ("<nil>"). value is shown as Kubernetes shows it; NULL shows as null. */
 void field_required(struct field_errors *errs, const char *field, const char *detail);
-void field_invalid(struct field_errors *errs, const char *field, yyjson_val *value, const char *detail);
+void field_invalid(struct field_errors *errs, const char *field, yyjson_val *value,
+                   const char *detail);
 void field_invalid_str(struct field_errors *errs, const char *field, const char *value,
                        const char *detail);
 void field_type_invalid(struct field_errors *errs, const char *field, const char *value,

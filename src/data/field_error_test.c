@@ -9,8 +9,10 @@ TEST(texts)
     autojson struct json *j = NULL;
     const char *const words[] = {"A", "B"};
 
-    CHECK_OK(json_parse(slice_of("{\"s\":\"a\\\"b\",\"o\":{\"z\":1,\"a\":\"<\"},\"f\":1.5,\"i\":7}"), &j, NULL),
-             &(struct err){0});
+    CHECK_OK(
+        json_parse(slice_of("{\"s\":\"a\\\"b\",\"o\":{\"z\":1,\"a\":\"<\"},\"f\":1.5,\"i\":7}"), &j,
+                   NULL),
+        &(struct err){0});
     yyjson_val *o = json_root(j);
     field_required(&errs, "spec.x", "");
     field_errors_text(&errs, &b);

@@ -102,7 +102,9 @@ static const struct {
     {"bsonobjectid", NULL, "^" HEX "{24}$"},
     {"uri", NULL, "^([A-Za-z][A-Za-z0-9+.-]*:|/)[^ ]*$"},
     {"email", NULL, "^[^@ <>]+@[^@ <>]+$"},
-    {"hostname", NULL, "^([a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?\\.)*[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?\\.?$"},
+    {"hostname", NULL,
+     "^([a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?\\.)*[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?"
+     "\\.?$"},
     {"ipv4", is_ipv4, NULL},
     {"ipv6", is_ipv6, NULL},
     {"cidr", is_cidr, NULL},
@@ -121,7 +123,9 @@ static const struct {
     {"byte", is_base64, NULL},
     {"password", is_anything, NULL},
     {"date", is_date, NULL},
-    {"duration", NULL, "^[-+]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+) ?[a-z\xc2\xb5]+(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)[a-z\xc2\xb5]+)*$|^0$"},
+    {"duration", NULL,
+     "^[-+]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+) "
+     "?[a-z\xc2\xb5]+(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)[a-z\xc2\xb5]+)*$|^0$"},
     {"datetime", is_datetime, NULL},
     {"k8sshortname", is_short_name, NULL},
     {"k8slongname", is_long_name, NULL},
@@ -149,7 +153,8 @@ const char *schema_format(enum json_type type, const char *format)
     if (type == TYPE_STRING || type == TYPE_ANY)
         return find_format(format);
     for (size_t i = 0; i < ARRAY_SIZE(numeric); i++)
-        if ((type == TYPE_INTEGER ? i < 2 : type == TYPE_NUMBER && i >= 2) && !strcmp(numeric[i], format))
+        if ((type == TYPE_INTEGER ? i < 2 : type == TYPE_NUMBER && i >= 2) &&
+            !strcmp(numeric[i], format))
             return numeric[i];
     return NULL;
 }
@@ -158,6 +163,7 @@ bool schema_format_matches(const char *format, struct slice text)
 {
     for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
         if (!strcmp(formats[i].name, format))
-            return formats[i].matches ? formats[i].matches(text) : is_pattern(text, formats[i].pattern);
+            return formats[i].matches ? formats[i].matches(text)
+                                      : is_pattern(text, formats[i].pattern);
     return true;
 }

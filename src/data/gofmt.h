@@ -10,11 +10,13 @@
 /* %q: double quotes, escapes for what cannot be printed. */
 void go_quote(struct buf *b, struct slice s);
 
-/* The shortest digits that read back as v. FormatFloat 'g' (1e+06), or the form JSON has (1000000). */
+/* The shortest digits that read back as v. FormatFloat 'g' (1e+06), or the form JSON has (1000000).
+ */
 #define GO_FLOAT_TEXT 40
 char *go_float(double v, char out[GO_FLOAT_TEXT]);
 char *go_float_json(double v, char out[GO_FLOAT_TEXT]);
-/* The double that prints as the float32 v would: the fewest digits that read back as the same float. */
+/* The double that prints as the float32 v would: the fewest digits that read back as the same
+ * float. */
 double go_float32(double v);
 
 /* A JSON string as json.Marshal writes it; html: <, > and & are escaped, too. What is not UTF-8

@@ -195,7 +195,8 @@ static yyjson_mut_val *put(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct slic
     yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(obj);
     size_t at = 0;
 
-    /* Not yyjson_mut_obj_replace(): that copies v into the old node, and v would not be in the tree. */
+    /* Not yyjson_mut_obj_replace(): that copies v into the old node, and v would not be in the
+     * tree. */
     for (yyjson_mut_val *k; (k = yyjson_mut_obj_iter_next(&it)); at++) {
         if (!slice_eq((struct slice){yyjson_mut_get_str(k), yyjson_mut_get_len(k)}, key))
             continue;
@@ -221,7 +222,8 @@ yyjson_mut_val *json_put_str(yyjson_mut_doc *doc, yyjson_mut_val *obj, const cha
 
 yyjson_mut_val *json_put_int(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t n)
 {
-    return json_put(doc, obj, key, n >= 0 ? yyjson_mut_uint(doc, (uint64_t)n) : yyjson_mut_sint(doc, n));
+    return json_put(doc, obj, key,
+                    n >= 0 ? yyjson_mut_uint(doc, (uint64_t)n) : yyjson_mut_sint(doc, n));
 }
 
 yyjson_mut_val *json_put_bool(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, bool b)

@@ -43,11 +43,11 @@ TEST(walks_visit_everything)
     int64_t sum = 0;
     size_t members = 0;
 
-    json_each (json_get(json_root(j), "k"), item, i, n)
+    json_each(json_get(json_root(j), "k"), item, i, n)
         sum += yyjson_get_sint(item) * (int64_t)n;
-    json_each (json_get(json_root(j), "l"), item, i, n)
+    json_each(json_get(json_root(j), "l"), item, i, n)
         sum += 1000 + (item != NULL);
-    json_each_member (json_root(j), key, val)
+    json_each_member(json_root(j), key, val)
         members += key && val;
     CHECK_INT(sum, 18);
     CHECK_INT(members, 3);

@@ -11,8 +11,8 @@ enum compare { CMP_EXISTS, CMP_EQ, CMP_NE, CMP_LT, CMP_LE, CMP_GT, CMP_GE };
 
 struct step {
     enum step_kind kind;
-    char *name;           /* FIELD */
-    int64_t from, to;     /* INDEX (from) and SLICE */
+    char *name;       /* FIELD */
+    int64_t from, to; /* INDEX (from) and SLICE */
     bool has_from, has_to;
     struct jsonpath *left; /* FILTER: of the item */
     enum compare compare;
@@ -182,7 +182,8 @@ static int parse_filter(struct parser *p, struct step *step)
         const char *token;
         enum compare compare;
     } ops[] = {
-        {"==", CMP_EQ}, {"!=", CMP_NE}, {"<=", CMP_LE}, {">=", CMP_GE}, {"<", CMP_LT}, {">", CMP_GT},
+        {"==", CMP_EQ}, {"!=", CMP_NE}, {"<=", CMP_LE},
+        {">=", CMP_GE}, {"<", CMP_LT},  {">", CMP_GT},
     };
     int r = 0;
 
@@ -293,7 +294,8 @@ static void walk_slice(struct walk *w, const struct jsonpath *path, size_t i, yy
 {
     const struct step *s = &path->v[i];
     int64_t n = (int64_t)yyjson_arr_size(v);
-    int64_t from = s->has_from ? clamp_index(s->from, n) : 0, to = s->has_to ? clamp_index(s->to, n) : n;
+    int64_t from = s->has_from ? clamp_index(s->from, n) : 0,
+            to = s->has_to ? clamp_index(s->to, n) : n;
 
     for (; from < to && !w->stopped; from++)
         walk(w, path, i + 1, yyjson_arr_get(v, (size_t)from));
@@ -377,7 +379,8 @@ static void walk(struct walk *w, const struct jsonpath *path, size_t i, yyjson_v
     }
 }
 
-size_t jsonpath_each(const struct jsonpath *p, yyjson_val *root, bool (*fn)(void *ctx, yyjson_val *v), void *ctx)
+size_t jsonpath_each(const struct jsonpath *p, yyjson_val *root,
+                     bool (*fn)(void *ctx, yyjson_val *v), void *ctx)
 {
     struct walk w = {.fn = fn, .ctx = ctx};
 

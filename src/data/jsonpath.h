@@ -1,7 +1,7 @@
 /*
  * JSON paths of CRD printer columns, a part of kubectl's: `.spec.replicas`, `['a.b']`, `.a\.b`,
- * [0], [-1], [1:3], [*], .*, and filters [?(@.type=="Ready")] with == != < <= > >= or mere existence.
- * No recursive descent, no ranges of templates.
+ * [0], [-1], [1:3], [*], .*, and filters [?(@.type=="Ready")] with == != < <= > >= or mere
+ * existence. No recursive descent, no ranges of templates.
  */
 #ifndef MANTA_DATA_JSONPATH_H
 #define MANTA_DATA_JSONPATH_H

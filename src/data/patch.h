@@ -1,7 +1,7 @@
 /*
  * The three patches of the Kubernetes API, on a document that may be edited. Each edits the tree
- * whose root is *root (values of doc) and may replace *root itself; on an error the tree may be half
- * patched, so patch a copy (json_thaw) and drop it. Patches are read-only and copied from.
+ * whose root is *root (values of doc) and may replace *root itself; on an error the tree may be
+ * half patched, so patch a copy (json_thaw) and drop it. Patches are read-only and copied from.
  */
 #ifndef MANTA_DATA_PATCH_H
 #define MANTA_DATA_PATCH_H
@@ -18,12 +18,13 @@
 int json_pointer(yyjson_mut_val *root, struct slice pointer, yyjson_mut_val **ret, struct err *err);
 
 /*
- * JSON patch (RFC 6902), with a kube-apiserver's liberties: an index may be negative (from the end),
- * `replace` may set a member that is not there, `copy` of such a member gives null, `test` finds null
- * in it; the whole document ("") can only be replaced or tested.
- * Errors: ERR_BAD_REQUEST when patch is no list of operations (words for the client), ERR_TOO_LARGE past
- * PATCH_MAX_OPS (likewise), ERR_INVALID when an operation cannot be applied. A kube-apiserver keeps that
- * last message to itself: its client reads "the server rejected our request due to an error in our request".
+ * JSON patch (RFC 6902), with a kube-apiserver's liberties: an index may be negative (from the
+ * end), `replace` may set a member that is not there, `copy` of such a member gives null, `test`
+ * finds null in it; the whole document ("") can only be replaced or tested. Errors: ERR_BAD_REQUEST
+ * when patch is no list of operations (words for the client), ERR_TOO_LARGE past PATCH_MAX_OPS
+ * (likewise), ERR_INVALID when an operation cannot be applied. A kube-apiserver keeps that last
+ * message to itself: its client reads "the server rejected our request due to an error in our
+ * request".
  */
 int patch_json(yyjson_mut_doc *doc, yyjson_mut_val **root, yyjson_val *patch, struct err *err);
 
@@ -59,9 +60,10 @@ patch_lookup patch_lookup_types;
 
 /*
  * Strategic merge patch. Directives: $patch (replace, delete, merge), $deleteFromPrimitiveList/x,
- * $setElementOrder/x, $retainKeys; null deletes a member. Errors, in apimachinery's words and with the
- * codes a kube-apiserver answers: ERR_BAD_REQUEST for a malformed directive, ERR_INVALID for lists of
- * lists, ERR_INTERNAL for the others (a list item without its merge key, an unknown directive).
+ * $setElementOrder/x, $retainKeys; null deletes a member. Errors, in apimachinery's words and with
+ * the codes a kube-apiserver answers: ERR_BAD_REQUEST for a malformed directive, ERR_INVALID for
+ * lists of lists, ERR_INTERNAL for the others (a list item without its merge key, an unknown
+ * directive).
  */
 int patch_strategic(yyjson_mut_doc *doc, yyjson_mut_val **root, yyjson_val *patch,
                     const struct patch_meta *meta, struct err *err);

@@ -65,7 +65,8 @@ int json_pointer(yyjson_mut_val *root, struct slice pointer, yyjson_mut_val **re
     struct slice rest = pointer;
 
     if (rest.n && *rest.p != '/')
-        return err_set(err, ERR_BAD_REQUEST, "a JSON pointer must be empty or begin with '/': \"%.*s\"",
+        return err_set(err, ERR_BAD_REQUEST,
+                       "a JSON pointer must be empty or begin with '/': \"%.*s\"",
                        SLICE_FMT(pointer));
     *ret = root;
     while (rest.n && *ret) {
@@ -141,8 +142,8 @@ static size_t mut_depth(yyjson_mut_val *v)
     yyjson_mut_val *key, *val;
 
     if (yyjson_mut_is_obj(v)) {
-        yyjson_mut_obj_foreach(v, idx, max, key, val)
-            deepest = (inner = mut_depth(val)) > deepest ? inner : deepest; /* MAX would count twice */
+        yyjson_mut_obj_foreach(v, idx, max, key, val) deepest =
+            (inner = mut_depth(val)) > deepest ? inner : deepest; /* MAX would count twice */
     } else if (yyjson_mut_is_arr(v)) {
         yyjson_mut_arr_foreach(v, idx, max, val)
             deepest = (inner = mut_depth(val)) > deepest ? inner : deepest;
@@ -158,8 +159,7 @@ static size_t mut_count(yyjson_mut_val *v)
     yyjson_mut_val *key, *val;
 
     if (yyjson_mut_is_obj(v))
-        yyjson_mut_obj_foreach(v, idx, max, key, val)
-            n += 1 + mut_count(val);
+        yyjson_mut_obj_foreach(v, idx, max, key, val) n += 1 + mut_count(val);
     else if (yyjson_mut_is_arr(v))
         yyjson_mut_arr_foreach(v, idx, max, val)
             n += mut_count(val);
@@ -370,13 +370,15 @@ static int check_op(yyjson_val *op, struct err *err)
     if (!yyjson_is_obj(op) && !yyjson_is_null(op))
         return err_set(err, ERR_BAD_REQUEST,
                        "error decoding patch: json: cannot unmarshal %s into Go value of type "
-                       "handlers.jsonPatchOp", go_kind(op));
+                       "handlers.jsonPatchOp",
+                       go_kind(op));
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         yyjson_val *v = json_get(op, texts[i]);
         if (v && !yyjson_is_str(v) && !yyjson_is_null(v))
             return err_set(err, ERR_BAD_REQUEST,
                            "error decoding patch: json: cannot unmarshal %s into Go struct field "
-                           "jsonPatchOp.%s of type string", go_kind(v), texts[i]);
+                           "jsonPatchOp.%s of type string",
+                           go_kind(v), texts[i]);
     }
     return 0;
 }
@@ -388,7 +390,8 @@ int patch_json(yyjson_mut_doc *doc, yyjson_mut_val **root, yyjson_val *patch, st
     if (!yyjson_is_arr(patch))
         return err_set(err, ERR_BAD_REQUEST,
                        "error decoding patch: json: cannot unmarshal %s into Go value of type "
-                       "[]handlers.jsonPatchOp", go_kind(patch));
+                       "[]handlers.jsonPatchOp",
+                       go_kind(patch));
     if (yyjson_arr_size(patch) > PATCH_MAX_OPS)
         return err_set(err, ERR_TOO_LARGE,
                        "The allowed maximum operations in a JSON patch is %d, got %zu",

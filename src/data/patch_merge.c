@@ -6,7 +6,8 @@ static struct slice key_of(yyjson_val *key)
     return (struct slice){yyjson_get_str(key), yyjson_get_len(key)};
 }
 
-static void put_member(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct slice key, yyjson_mut_val *v)
+static void put_member(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct slice key,
+                       yyjson_mut_val *v)
 {
     yyjson_mut_val *k = yyjson_mut_strncpy(doc, key.p, key.n);
 
@@ -36,7 +37,8 @@ yyjson_mut_val *patch_merge(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_va
     return root;
 }
 
-static void diff_members(yyjson_mut_doc *doc, yyjson_val *from, yyjson_val *to, yyjson_mut_val *patch)
+static void diff_members(yyjson_mut_doc *doc, yyjson_val *from, yyjson_val *to,
+                         yyjson_mut_val *patch)
 {
     json_each_member(to, key, val) {
         struct slice name = key_of(key);

@@ -303,7 +303,8 @@ static int mixed_kinds(struct merger *m, const struct items *a, const struct ite
 }
 
 /* All items must be of one kind, and not lists. */
-static int check_kinds(struct merger *m, const struct items *a, const struct items *b, bool *ret_maps)
+static int check_kinds(struct merger *m, const struct items *a, const struct items *b,
+                       bool *ret_maps)
 {
     const struct items *lists[] = {a, b};
     yyjson_mut_val *first = NULL;
@@ -350,7 +351,8 @@ static int obey_item_directives(struct merger *m, struct items *to, struct items
         } else if (yyjson_mut_equals_str(directive, "replace")) {
             replace = true;
         } else if (yyjson_mut_equals_str(directive, "merge")) {
-            return err_set(m->err, ERR_INTERNAL, "merging lists cannot yet be specified in the patch");
+            return err_set(m->err, ERR_INTERNAL,
+                           "merging lists cannot yet be specified in the patch");
         } else {
             return bad_directive(m, directive, patch->v[i]);
         }
@@ -440,7 +442,8 @@ static int check_order(struct merger *m, const struct items *patch, const struct
             i++;
             continue;
         }
-        yyjson_mut_val *id = identity(patch->v[i], merge_key), *want = identity(order->v[j], merge_key);
+        yyjson_mut_val *id = identity(patch->v[i], merge_key),
+                       *want = identity(order->v[j], merge_key);
         if (merge_key && (!id || !want))
             return no_merge_key(m, id ? order->v[j] : patch->v[i], merge_key);
         i += same(id, want);
@@ -459,8 +462,8 @@ static int check_order(struct merger *m, const struct items *patch, const struct
     return err_set(m->err, ERR_INTERNAL, "%s", buf_str(&b));
 }
 
-static int order_list(struct merger *m, yyjson_mut_val *to, yyjson_mut_val *patch, struct slice name,
-                      const struct items *order, struct scope scope)
+static int order_list(struct merger *m, yyjson_mut_val *to, yyjson_mut_val *patch,
+                      struct slice name, const struct items *order, struct scope scope)
 {
     struct items live autoitems = {0}, changes autoitems = {0}, merged autoitems = {0};
     struct items work autoitems = {0}, result autoitems = {0};
@@ -478,7 +481,7 @@ static int order_list(struct merger *m, yyjson_mut_val *to, yyjson_mut_val *patc
         return r;
     if (!old && drop_directives(new)) {
         items_of(new, &merged);
-    } else if (new && field.merge) {
+    } else if (new &&field.merge) {
         items_of(old, &work);
         r = merge_list(m, &work, &changes, &field, false, &merged);
         if (r < 0)
@@ -495,15 +498,15 @@ static int order_list(struct merger *m, yyjson_mut_val *to, yyjson_mut_val *patc
 }
 
 /* Obeys every $setElementOrder of patch, and takes it and its list out of patch. */
-static int obey_orders(struct merger *m, yyjson_mut_val *to, yyjson_mut_val *patch, struct scope scope)
+static int obey_orders(struct merger *m, yyjson_mut_val *to, yyjson_mut_val *patch,
+                       struct scope scope)
 {
     struct items keys autoitems = {0};
     size_t idx, max;
     yyjson_mut_val *key, *val;
 
-    yyjson_mut_obj_foreach(patch, idx, max, key, val)
-        if (has_prefix(text_of(key), ORDER_PREFIX))
-            vec_push(&keys, key);
+    yyjson_mut_obj_foreach(patch, idx, max, key, val) if (has_prefix(text_of(key), ORDER_PREFIX))
+        vec_push(&keys, key);
     for (size_t i = 0; i < keys.n; i++) {
         struct items order autoitems = {0};
         struct slice name = {0}, directive = text_of(keys.v[i]);
@@ -542,9 +545,11 @@ static int obey_retain_keys(struct merger *m, yyjson_mut_val *to, yyjson_mut_val
         return 0;
     if (!yyjson_mut_is_arr(keep))
         return err_set(m->err, ERR_BAD_REQUEST, "invalid patch format of retainKeys");
-    yyjson_mut_obj_foreach(patch, idx, max, key, val) {
+    yyjson_mut_obj_foreach(patch, idx, max, key, val)
+    {
         struct slice name = text_of(key);
-        if (yyjson_mut_is_null(val) || has_prefix(name, DELETE_PREFIX) || has_prefix(name, ORDER_PREFIX))
+        if (yyjson_mut_is_null(val) || has_prefix(name, DELETE_PREFIX) ||
+            has_prefix(name, ORDER_PREFIX))
             continue;
         if (!arr_has_str(keep, name))
             return err_set(m->err, ERR_BAD_REQUEST, "invalid patch format of retainKeys");
@@ -647,8 +652,8 @@ int patch_strategic(yyjson_mut_doc *doc, yyjson_mut_val **root, yyjson_val *patc
 
     if (!yyjson_is_obj(patch) || !yyjson_mut_is_obj(*root))
         return err_set(err, ERR_BAD_REQUEST, "invalid JSON document");
-    yyjson_mut_val *merged = merge_map(&m, *root, json_thaw(doc, patch),
-                                       (struct scope){meta->type, false});
+    yyjson_mut_val *merged =
+        merge_map(&m, *root, json_thaw(doc, patch), (struct scope){meta->type, false});
     if (!merged)
         return m.err->code;
     *root = merged;

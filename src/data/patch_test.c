@@ -112,8 +112,9 @@ TEST(json_patch_words)
                "[]handlers.jsonPatchOp"},
         {"[7]", "error decoding patch: json: cannot unmarshal number into Go value of type "
                 "handlers.jsonPatchOp"},
-        {"[{\"op\":\"add\",\"path\":1}]", "error decoding patch: json: cannot unmarshal number into Go "
-                                          "struct field jsonPatchOp.path of type string"},
+        {"[{\"op\":\"add\",\"path\":1}]",
+         "error decoding patch: json: cannot unmarshal number into Go "
+         "struct field jsonPatchOp.path of type string"},
         {"[{\"op\":\"frob\"}]", "Unexpected kind: frob"},
         {"[{\"op\":\"remove\",\"path\":\"/q\"}]",
          "remove operation does not apply at \"/q\": no such member to remove"},
@@ -142,7 +143,8 @@ TEST(json_patch_bounds)
     buf_reset(&b);
     buf_adds(&b, "[{\"op\":\"add\",\"path\":\"/a\",\"value\":{}}");
     for (int i = 0; i < 600; i++)
-        buf_adds(&b, ",{\"op\":\"add\",\"path\":\"/b\",\"value\":{}},{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/b/b\"}"
+        buf_adds(&b, ",{\"op\":\"add\",\"path\":\"/b\",\"value\":{}},{\"op\":\"move\",\"from\":\"/"
+                     "a\",\"path\":\"/b/b\"}"
                      ",{\"op\":\"move\",\"from\":\"/b\",\"path\":\"/a\"}");
     buf_addc(&b, ']');
     CHECK_INT(apply("{}", buf_str(&b), &err), ERR_INVALID);
@@ -161,9 +163,17 @@ TEST(pointers) /* RFC 6901, section 5 */
     static const struct {
         const char *pointer, *want;
     } cases[] = {
-        {"/foo", "[\"bar\",\"baz\"]"}, {"/foo/0", "\"bar\""}, {"/", "0"},      {"/a~1b", "1"},
-        {"/c%d", "2"},                 {"/e^f", "3"},         {"/g|h", "4"},   {"/i\\j", "5"},
-        {"/k\"l", "6"},                {"/ ", "7"},           {"/m~0n", "8"},
+        {"/foo", "[\"bar\",\"baz\"]"},
+        {"/foo/0", "\"bar\""},
+        {"/", "0"},
+        {"/a~1b", "1"},
+        {"/c%d", "2"},
+        {"/e^f", "3"},
+        {"/g|h", "4"},
+        {"/i\\j", "5"},
+        {"/k\"l", "6"},
+        {"/ ", "7"},
+        {"/m~0n", "8"},
     };
     const char *text = "{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,"
                        "\"i\\\\j\":5,\"k\\\"l\":6,\" \":7,\"m~n\":8}";

@@ -20,8 +20,8 @@ enum assertion { LINE_START, LINE_END, TEXT_START, TEXT_END, WORD_EDGE, NOT_WORD
 
 struct node {
     enum node_kind kind;
-    struct node *a, *b;    /* of CAT, ALT and (only a) REPEAT */
-    int min, max;          /* of REPEAT; max -1: without end */
+    struct node *a, *b; /* of CAT, ALT and (only a) REPEAT */
+    int min, max;       /* of REPEAT; max -1: without end */
     enum assertion assert_;
     struct range *ranges; /* of SET: sorted by nothing, read as a union */
     size_t n;
@@ -43,7 +43,8 @@ struct parser {
 static struct node *fail(struct parser *p, const char *what, const char *from)
 {
     if (from)
-        err_set(p->err, ERR_INVALID, "error parsing regexp: %s: `%.*s`", what, (int)(p->end - from), from);
+        err_set(p->err, ERR_INVALID, "error parsing regexp: %s: `%.*s`", what, (int)(p->end - from),
+                from);
     else
         err_set(p->err, ERR_INVALID, "error parsing regexp: %s", what);
     return NULL;
@@ -662,8 +663,8 @@ static void emit_node(struct emitter *e, const struct node *n)
 int regex_compile(struct slice pattern, struct regex **ret, struct err *err)
 {
     struct err own = {0};
-    struct parser p = {.pattern = pattern, .p = pattern.p, .end = pattern.p + pattern.n,
-                       .err = err ? err : &own};
+    struct parser p = {
+        .pattern = pattern, .p = pattern.p, .end = pattern.p + pattern.n, .err = err ? err : &own};
     struct emitter e = {0};
     int r = 0;
 
@@ -689,7 +690,8 @@ int regex_compile(struct slice pattern, struct regex **ret, struct err *err)
     }
     emit(&e, (struct inst){.op = OP_MATCH});
     *ret = xnew(struct regex);
-    **ret = (struct regex){.prog = e.prog.v, .n = e.prog.n, .ranges = e.ranges.v, .n_ranges = e.ranges.n};
+    **ret = (struct regex){
+        .prog = e.prog.v, .n = e.prog.n, .ranges = e.ranges.v, .n_ranges = e.ranges.n};
     return 0;
 }
 
@@ -804,8 +806,7 @@ bool regex_matches(const struct regex *re, struct slice text)
         next.n = 0;
         for (size_t i = 0; i < now.n; i++) {
             const struct inst *inst = &re->prog[now.pc[i]];
-            if (in_set(re, inst, c) &&
-                add_thread(re, &next, stack, now.pc[i] + 1, after, step + 1))
+            if (in_set(re, inst, c) && add_thread(re, &next, stack, now.pc[i] + 1, after, step + 1))
                 return true;
         }
         struct threads t = now;

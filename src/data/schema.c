@@ -194,8 +194,12 @@ static struct schema_extra *extra_of(struct schema *s)
 static int read_type(struct compiler *c, yyjson_val *v, struct schema *s)
 {
     static const char *const names[] = {
-        [TYPE_ANY] = "",           [TYPE_OBJECT] = "object",   [TYPE_ARRAY] = "array",
-        [TYPE_STRING] = "string",  [TYPE_INTEGER] = "integer", [TYPE_NUMBER] = "number",
+        [TYPE_ANY] = "",
+        [TYPE_OBJECT] = "object",
+        [TYPE_ARRAY] = "array",
+        [TYPE_STRING] = "string",
+        [TYPE_INTEGER] = "integer",
+        [TYPE_NUMBER] = "number",
         [TYPE_BOOLEAN] = "boolean",
     };
     const char *name = json_get_str(v, "type", "");
@@ -286,13 +290,15 @@ static int read_values(struct compiler *c, yyjson_val *v, struct schema *s)
         s->flags |= SCHEMA_HAS_DEFAULTS;
     }
     read_names(json_get(v, "required"), s, offsetof(struct schema_extra, required));
-    read_names(json_get(v, "x-kubernetes-list-map-keys"), s, offsetof(struct schema_extra, list_keys));
+    read_names(json_get(v, "x-kubernetes-list-map-keys"), s,
+               offsetof(struct schema_extra, list_keys));
     return 0;
 }
 
 static enum field_error_type read_reason(const char *name)
 {
-    static const enum field_error_type reasons[] = {FIELD_FORBIDDEN, FIELD_MISSING, FIELD_DUPLICATE};
+    static const enum field_error_type reasons[] = {FIELD_FORBIDDEN, FIELD_MISSING,
+                                                    FIELD_DUPLICATE};
 
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
         if (!strcmp(field_error_reason(reasons[i]), name))
@@ -302,7 +308,8 @@ static enum field_error_type read_reason(const char *name)
 
 static int read_rule(struct compiler *c, yyjson_val *v, struct schema_rule *rule)
 {
-    const char *text = json_get_str(v, "rule", ""), *message_expr = json_get_str(v, "messageExpression", "");
+    const char *text = json_get_str(v, "rule", ""),
+               *message_expr = json_get_str(v, "messageExpression", "");
 
     rule->text = xstrdup(text);
     rule->message = xstrdup(json_get_str(v, "message", ""));
@@ -546,7 +553,8 @@ static int compile(struct compiler *c, yyjson_val *v, struct schema **ret)
     return 0;
 }
 
-int schema_compile(struct schema_pool *pool, yyjson_val *openapi, struct schema **ret, struct err *err)
+int schema_compile(struct schema_pool *pool, yyjson_val *openapi, struct schema **ret,
+                   struct err *err)
 {
     struct err own = {0};
     struct compiler c = {.pool = pool, .err = err ? err : &own};
@@ -577,7 +585,8 @@ static size_t extra_bytes(const struct schema_extra *x)
 
 void schema_pool_stats(const struct schema_pool *pool, struct schema_stats *ret)
 {
-    struct schema_stats stats = {.nodes = pool->n, .bytes = sizeof(*pool) + pool->n_buckets * sizeof(void *)};
+    struct schema_stats stats = {.nodes = pool->n,
+                                 .bytes = sizeof(*pool) + pool->n_buckets * sizeof(void *)};
 
     for (size_t i = 0; i < pool->n_buckets; i++) {
         for (const struct schema *s = pool->buckets[i]; s; s = s->next) {

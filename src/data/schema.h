@@ -11,8 +11,9 @@
  *     schema_unref(schema); schema_pool_free(pool);
  *
  * Rules and words are k8s.io/apiextensions-apiserver's. A schema is immutable and counted; it must
- * not outlive its pool. At the root, apiVersion, kind and metadata are the API server's own business:
- * they are neither pruned nor reported as unknown. The same holds below x-kubernetes-embedded-resource.
+ * not outlive its pool. At the root, apiVersion, kind and metadata are the API server's own
+ * business: they are neither pruned nor reported as unknown. The same holds below
+ * x-kubernetes-embedded-resource.
  */
 #ifndef MANTA_DATA_SCHEMA_H
 #define MANTA_DATA_SCHEMA_H
@@ -35,14 +36,15 @@ void schema_pool_stats(const struct schema_pool *pool, struct schema_stats *ret)
  * ERR_INVALID when the schema cannot be compiled (bad pattern, bad rule, wrong types); use
  * schema_check() first, which says all that is wrong.
  */
-int schema_compile(struct schema_pool *pool, yyjson_val *openapi, struct schema **ret, struct err *err);
+int schema_compile(struct schema_pool *pool, yyjson_val *openapi, struct schema **ret,
+                   struct err *err);
 struct schema *schema_ref(struct schema *s);
 void schema_unref(struct schema *s);
 DEFINE_CLEANUP(struct schema *, schema_unref)
 
 /*
- * Adds what is wrong with a CRD's schema: structural rules, forbidden keywords, defaults that do not
- * fit. path is where it stands: "spec.versions[0].schema.openAPIV3Schema".
+ * Adds what is wrong with a CRD's schema: structural rules, forbidden keywords, defaults that do
+ * not fit. path is where it stands: "spec.versions[0].schema.openAPIV3Schema".
  */
 void schema_check(yyjson_val *openapi, const char *path, struct field_errors *errs);
 

@@ -123,9 +123,11 @@ static void check_keywords(struct checker *c, yyjson_val *s)
         {"additionalItems", "additionalItems is not supported"},
         {"patternProperties", "patternProperties is not supported"},
         {"$ref", "$ref is not supported"},
-        {"uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"},
+        {"uniqueItems",
+         "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"},
     };
-    static const char *const types[] = {"array", "boolean", "integer", "number", "object", "string"};
+    static const char *const types[] = {"array",  "boolean", "integer",
+                                        "number", "object",  "string"};
     bool known = !*type_of(s);
 
     for (size_t i = 0; i < ARRAY_SIZE(unsupported); i++)
@@ -141,7 +143,8 @@ static void check_keywords(struct checker *c, yyjson_val *s)
         known |= !strcmp(type_of(s), types[i]);
     size_t mark;
     if (!known)
-        field_not_supported(c->errs, at(c, "type", &mark), json_get(s, "type"), types, ARRAY_SIZE(types));
+        field_not_supported(c->errs, at(c, "type", &mark), json_get(s, "type"), types,
+                            ARRAY_SIZE(types));
     if (!known)
         path_back(&c->path, mark);
 }
@@ -176,7 +179,8 @@ static bool is_int_or_string(yyjson_val *list)
 {
     return yyjson_arr_size(list) == 2 && !strcmp(type_of(yyjson_arr_get(list, 0)), "integer") &&
            !strcmp(type_of(yyjson_arr_get(list, 1)), "string") &&
-           yyjson_obj_size(yyjson_arr_get(list, 0)) == 1 && yyjson_obj_size(yyjson_arr_get(list, 1)) == 1;
+           yyjson_obj_size(yyjson_arr_get(list, 0)) == 1 &&
+           yyjson_obj_size(yyjson_arr_get(list, 1)) == 1;
 }
 
 static void check_nested(struct checker *c, yyjson_val *s)
@@ -211,7 +215,8 @@ static void check_nested(struct checker *c, yyjson_val *s)
         if (json_at(s, "properties.metadata")) {
             at(c, "properties", &mark);
             path_key(&c->path, SLICE("metadata"));
-            field_forbidden(c->errs, path_text(&c->path), "must not be specified in a nested context");
+            field_forbidden(c->errs, path_text(&c->path),
+                            "must not be specified in a nested context");
             path_back(&c->path, mark);
         }
         check_junctors(c, s);
@@ -223,8 +228,8 @@ static void check_nested(struct checker *c, yyjson_val *s)
 
 /* ---- whether all that alternatives speak of is defined outside of them ---- */
 
-static void check_complete(struct checker *c, yyjson_val *nested, yyjson_val *s, const char *nested_path,
-                           int depth);
+static void check_complete(struct checker *c, yyjson_val *nested, yyjson_val *s,
+                           const char *nested_path, int depth);
 
 static void complete_list(struct checker *c, yyjson_val *nested, yyjson_val *s, const char *name,
                           const char *nested_path, int depth)
@@ -235,8 +240,8 @@ static void complete_list(struct checker *c, yyjson_val *nested, yyjson_val *s, 
     }
 }
 
-static void complete_junctors(struct checker *c, yyjson_val *nested, yyjson_val *s, const char *nested_path,
-                              int depth)
+static void complete_junctors(struct checker *c, yyjson_val *nested, yyjson_val *s,
+                              const char *nested_path, int depth)
 {
     complete_list(c, nested, s, "allOf", nested_path, depth);
     complete_list(c, nested, s, "anyOf", nested_path, depth);
@@ -255,8 +260,8 @@ static void undefined(struct checker *c, const char *nested_path)
 }
 
 /* c->path is where s stands, nested_path where nested does. */
-static void check_complete(struct checker *c, yyjson_val *nested, yyjson_val *s, const char *nested_path,
-                           int depth)
+static void check_complete(struct checker *c, yyjson_val *nested, yyjson_val *s,
+                           const char *nested_path, int depth)
 {
     size_t mark = path_mark(&c->path);
 
@@ -275,7 +280,8 @@ static void check_complete(struct checker *c, yyjson_val *nested, yyjson_val *s,
         autofree char *path = xasprintf("%s.properties[%s]", nested_path, yyjson_get_str(key));
         path_child(&c->path, SLICE("properties"));
         path_key(&c->path, slice_of(yyjson_get_str(key)));
-        check_complete(c, val, json_get(json_get(s, "properties"), yyjson_get_str(key)), path, depth + 1);
+        check_complete(c, val, json_get(json_get(s, "properties"), yyjson_get_str(key)), path,
+                       depth + 1);
         path_back(&c->path, mark);
     }
 }
@@ -292,7 +298,8 @@ static void need_type(struct checker *c, yyjson_val *s, const char *type, const 
         required(c, "type", detail);
 }
 
-static void need_word(struct checker *c, yyjson_val *s, const char *name, const char *const *words, size_t n)
+static void need_word(struct checker *c, yyjson_val *s, const char *name, const char *const *words,
+                      size_t n)
 {
     yyjson_val *v = json_get(s, name);
     size_t mark;
@@ -309,7 +316,8 @@ static void check_list_keys(struct checker *c, yyjson_val *s)
     yyjson_val *items = json_get(s, "items"), *keys = json_get(s, "x-kubernetes-list-map-keys");
 
     if (!yyjson_arr_size(keys))
-        required(c, "x-kubernetes-list-map-keys", "must not be empty if x-kubernetes-list-type is map");
+        required(c, "x-kubernetes-list-map-keys",
+                 "must not be empty if x-kubernetes-list-type is map");
     if (!items)
         required(c, "items", "must have a schema if x-kubernetes-list-type is map");
     if (!yyjson_is_obj(items))
@@ -325,10 +333,12 @@ static void check_list_keys(struct checker *c, yyjson_val *s)
     json_each(keys, key, i, n) {
         yyjson_val *prop = json_get(json_get(items, "properties"), json_str(key, ""));
         if (!prop)
-            invalid(c, "x-kubernetes-list-map-keys", keys, "entries must all be names of item properties");
+            invalid(c, "x-kubernetes-list-map-keys", keys,
+                    "entries must all be names of item properties");
         json_each(keys, other, j, m)
             if (j < i && json_equal(key, other))
-                invalid(c, "x-kubernetes-list-map-keys", keys, "must not contain duplicate entries");
+                invalid(c, "x-kubernetes-list-map-keys", keys,
+                        "must not contain duplicate entries");
     }
 }
 
@@ -346,7 +356,8 @@ static void check_extensions(struct checker *c, yyjson_val *s)
             invalid(c, "x-kubernetes-preserve-unknown-fields", preserve,
                     "must be false if x-kubernetes-int-or-string is true");
         if (is_true(s, "x-kubernetes-embedded-resource"))
-            invalid(c, "x-kubernetes-embedded-resource", json_get(s, "x-kubernetes-embedded-resource"),
+            invalid(c, "x-kubernetes-embedded-resource",
+                    json_get(s, "x-kubernetes-embedded-resource"),
                     "must be false if x-kubernetes-int-or-string is true");
     }
     if (has(s, "x-kubernetes-map-type")) {
@@ -372,7 +383,8 @@ static void check_extensions(struct checker *c, yyjson_val *s)
 
 static void check_rule(struct checker *c, yyjson_val *rule)
 {
-    const char *text = json_get_str(rule, "rule", ""), *expr = json_get_str(rule, "messageExpression", "");
+    const char *text = json_get_str(rule, "rule", ""),
+               *expr = json_get_str(rule, "messageExpression", "");
     struct slice message = slice_of(json_get_str(rule, "message", ""));
     struct slice trimmed = slice_trim(message);
     struct cel *cel = NULL;
@@ -443,9 +455,11 @@ static void check_additional(struct checker *c, yyjson_val *s, enum level level)
     if (level == LEVEL_ROOT)
         forbidden(c, "additionalProperties", "must not be used at the root");
     if (is_true(s, "x-kubernetes-embedded-resource"))
-        forbidden(c, "additionalProperties", "must not be used if x-kubernetes-embedded-resource is set");
+        forbidden(c, "additionalProperties",
+                  "must not be used if x-kubernetes-embedded-resource is set");
     if (yyjson_obj_size(json_get(s, "properties")) && !yyjson_is_true(additional))
-        forbidden(c, "additionalProperties", "additionalProperties and properties are mutual exclusive");
+        forbidden(c, "additionalProperties",
+                  "additionalProperties and properties are mutual exclusive");
 }
 
 /* apiVersion and kind must be strings; metadata may only restrict the name. */
@@ -472,12 +486,14 @@ static void check_meta(struct checker *c, yyjson_val *s, enum level level)
     }
     json_each_member(json_get(metadata, "properties"), key, ignored) {
         (void)ignored;
-        if (level != LEVEL_ROOT || yyjson_equals_str(key, "name") || yyjson_equals_str(key, "generateName"))
+        if (level != LEVEL_ROOT || yyjson_equals_str(key, "name") ||
+            yyjson_equals_str(key, "generateName"))
             continue;
         path_key(&c->path, SLICE("metadata"));
-        field_forbidden(c->errs, path_text(&c->path),
-                        "must not specify anything other than name and generateName, but metadata is "
-                        "implicitly specified");
+        field_forbidden(
+            c->errs, path_text(&c->path),
+            "must not specify anything other than name and generateName, but metadata is "
+            "implicitly specified");
         break;
     }
     path_back(&c->path, mark);
@@ -509,7 +525,8 @@ static void check_default(struct checker *c, yyjson_val *s)
 static void check_alternatives(struct checker *c, yyjson_val *s)
 {
     yyjson_val *first = yyjson_arr_get(json_get(s, "allOf"), 0);
-    bool excused = is_int_or_string(json_get(s, "anyOf")) || is_int_or_string(json_get(first, "anyOf"));
+    bool excused =
+        is_int_or_string(json_get(s, "anyOf")) || is_int_or_string(json_get(first, "anyOf"));
 
     if (!excused)
         check_junctors(c, s);

@@ -77,7 +77,8 @@ static bool prune_member(struct pruner *p, const struct schema *s, struct slice 
 
     if (embedded && is_meta(key))
         return true;
-    if (!prop && !(s && (s->additional || s->flags & (SCHEMA_ADDITIONAL_ANY | SCHEMA_ADDITIONAL_NONE)))) {
+    if (!prop &&
+        !(s && (s->additional || s->flags & (SCHEMA_ADDITIONAL_ANY | SCHEMA_ADDITIONAL_NONE)))) {
         if (!preserve)
             record(p, key);
         return preserve;
@@ -102,7 +103,8 @@ static void prune_value(struct pruner *p, const struct schema *s, yyjson_mut_val
             return;
         yyjson_mut_arr_foreach(v, idx, max, item) {
             path_index(&p->path, idx);
-            prune_value(p, items, item, false, preserve || (items && items->flags & SCHEMA_PRESERVE));
+            prune_value(p, items, item, false,
+                        preserve || (items && items->flags & SCHEMA_PRESERVE));
             path_back(&p->path, mark);
         }
         return;
@@ -200,7 +202,8 @@ static void fill(const struct schema *s, yyjson_mut_doc *doc, yyjson_mut_val *v)
         return;
     if (yyjson_mut_is_obj(v)) {
         fill_props(s, doc, v);
-        yyjson_mut_obj_foreach(v, idx, max, key, item) {
+        yyjson_mut_obj_foreach(v, idx, max, key, item)
+        {
             const struct schema *member = schema_member(s, key_of(key));
             fill_null(member, doc, item);
             fill(member, doc, item);

@@ -36,7 +36,7 @@ enum schema_flags {
     /* of the whole subtree: walks skip what they do not concern */
     SCHEMA_HAS_RULES = 1 << 8,
     SCHEMA_HAS_DEFAULTS = 1 << 9,
-    SCHEMA_HAS_LISTS = 1 << 10,    /* list types set and map */
+    SCHEMA_HAS_LISTS = 1 << 10, /* list types set and map */
     SCHEMA_HAS_EMBEDDED = 1 << 11,
 };
 
@@ -132,7 +132,7 @@ static inline size_t path_mark(const struct field_path *p)
 void path_back(struct field_path *p, size_t mark);
 void path_child(struct field_path *p, struct slice name); /* a.b */
 void path_index(struct field_path *p, size_t i);          /* a[0] */
-void path_key(struct field_path *p, struct slice key);    /* a[key], as Kubernetes writes map keys */
+void path_key(struct field_path *p, struct slice key); /* a[key], as Kubernetes writes map keys */
 static inline const char *path_text(const struct field_path *p)
 {
     return buf_str(&p->text);

@@ -25,8 +25,8 @@ static const char *type_word(yyjson_val *v)
 static void broken_rule(struct runner *r, const struct schema_rule *rule, yyjson_val *val,
                         const struct err *err)
 {
-    autofree char *text = xasprintf("%s evaluating rule: %s", err->msg,
-                                    *rule->message ? rule->message : rule->text);
+    autofree char *text =
+        xasprintf("%s evaluating rule: %s", err->msg, *rule->message ? rule->message : rule->text);
 
     field_invalid_str(r->errs, path_of(r), type_word(val), text);
 }

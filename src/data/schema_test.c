@@ -179,14 +179,19 @@ TEST(structural)
     } cases[] = {
         {"{\"type\":\"object\"}", ""},
         {PROP("{\"type\":\"string\",\"pattern\":\"^a$\",\"default\":\"a\"}"), ""},
-        {PROP("{\"x-kubernetes-int-or-string\":true,\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}"), ""},
-        {PROP("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},\"oneOf\":[{\"required\":[\"a\"]}]}"), ""},
+        {PROP("{\"x-kubernetes-int-or-string\":true,\"anyOf\":[{\"type\":\"integer\"},{\"type\":"
+              "\"string\"}]}"),
+         ""},
+        {PROP("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},\"oneOf\":[{"
+              "\"required\":[\"a\"]}]}"),
+         ""},
         {"{}", "schema.type: Required value: must not be empty at the root"},
         {"{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
          "schema.type: Invalid value: \"array\": must be object at the root"},
         {"{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
          "schema.additionalProperties: Forbidden: must not be used at the root"},
-        {PROP("{}"), AT_PROP ".type: Required value: must not be empty for specified object fields"},
+        {PROP("{}"),
+         AT_PROP ".type: Required value: must not be empty for specified object fields"},
         {PROP("7"), AT_PROP ": Invalid value: 7: must be a schema object"},
         {PROP("{\"type\":\"strange\"}"),
          AT_PROP ".type: Unsupported value: \"strange\": supported values: \"array\", \"boolean\", "
@@ -198,54 +203,70 @@ TEST(structural)
          AT_PROP ".items.type: Required value: must not be empty for specified array items"},
         {PROP("{\"type\":\"array\",\"items\":[{\"type\":\"string\"}]}"),
          AT_PROP ".items: Forbidden: items must be a schema object and not an array"},
-        {PROP("{\"type\":\"string\",\"$ref\":\"#/x\"}"), AT_PROP ".$ref: Forbidden: $ref is not supported"},
+        {PROP("{\"type\":\"string\",\"$ref\":\"#/x\"}"),
+         AT_PROP ".$ref: Forbidden: $ref is not supported"},
         {PROP("{\"type\":\"string\",\"definitions\":{\"a\":{}}}"),
          AT_PROP ".definitions: Forbidden: definitions is not supported"},
-        {PROP("{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"type\":\"string\"}}"),
-         AT_PROP ".uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity "
-                 "becomes quadratic"},
-        {PROP("{\"type\":\"string\",\"pattern\":\"(\"}"),
-         AT_PROP ".pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error "
-                 "parsing regexp: missing closing ): `(`"},
-        {PROP("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},\"additionalProperties\":{\"type\":\"string\"}}"),
-         AT_PROP ".additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive"},
+        {PROP("{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"type\":\"string\"}}"), AT_PROP
+         ".uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity "
+         "becomes quadratic"},
+        {PROP("{\"type\":\"string\",\"pattern\":\"(\"}"), AT_PROP
+         ".pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error "
+         "parsing regexp: missing closing ): `(`"},
+        {PROP("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},"
+              "\"additionalProperties\":{\"type\":\"string\"}}"),
+         AT_PROP ".additionalProperties: Forbidden: additionalProperties and properties are mutual "
+                 "exclusive"},
         {PROP("{\"type\":\"string\",\"anyOf\":[{\"type\":\"string\",\"default\":\"x\"}]}"),
          "[" AT_PROP ".anyOf[0].type: Forbidden: must be empty to be structural, " AT_PROP
          ".anyOf[0].default: Forbidden: must be undefined to be structural]"},
-        {PROP("{\"type\":\"object\",\"not\":{\"properties\":{\"q\":{\"minLength\":1}}}}"),
-         AT_PROP ".properties[q]: Required value: because it is defined in " AT_PROP ".not.properties[q]"},
-        {PROP("{\"type\":\"string\",\"default\":7}"),
-         AT_PROP ".default: Invalid value: \"integer\":  in body must be of type string: \"integer\""},
-        {PROP("{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":false}"),
-         AT_PROP ".x-kubernetes-preserve-unknown-fields: Invalid value: false: must be true or undefined"},
-        {PROP("{\"type\":\"string\",\"x-kubernetes-list-type\":\"set\"}"),
-         AT_PROP ".type: Invalid value: \"string\": must be array if x-kubernetes-list-type is specified"},
-        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"x-kubernetes-list-type\":\"bag\"}"),
-         AT_PROP ".x-kubernetes-list-type: Unsupported value: \"bag\": supported values: \"atomic\", "
-                 "\"set\", \"map\""},
-        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"object\"},\"x-kubernetes-list-type\":\"map\"}"),
-         AT_PROP ".x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map"},
-        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"object\"},\"x-kubernetes-list-type\":\"map\","
+        {PROP("{\"type\":\"object\",\"not\":{\"properties\":{\"q\":{\"minLength\":1}}}}"), AT_PROP
+         ".properties[q]: Required value: because it is defined in " AT_PROP ".not.properties[q]"},
+        {PROP("{\"type\":\"string\",\"default\":7}"), AT_PROP
+         ".default: Invalid value: \"integer\":  in body must be of type string: \"integer\""},
+        {PROP("{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":false}"), AT_PROP
+         ".x-kubernetes-preserve-unknown-fields: Invalid value: false: must be true or undefined"},
+        {PROP("{\"type\":\"string\",\"x-kubernetes-list-type\":\"set\"}"), AT_PROP
+         ".type: Invalid value: \"string\": must be array if x-kubernetes-list-type is specified"},
+        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"x-kubernetes-list-type\":"
+              "\"bag\"}"),
+         AT_PROP
+         ".x-kubernetes-list-type: Unsupported value: \"bag\": supported values: \"atomic\", "
+         "\"set\", \"map\""},
+        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"object\"},\"x-kubernetes-list-type\":"
+              "\"map\"}"),
+         AT_PROP ".x-kubernetes-list-map-keys: Required value: must not be empty if "
+                 "x-kubernetes-list-type is map"},
+        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"object\"},\"x-kubernetes-list-type\":"
+              "\"map\","
               "\"x-kubernetes-list-map-keys\":[\"k\"]}"),
-         AT_PROP ".x-kubernetes-list-map-keys: Invalid value: [\"k\"]: entries must all be names of item properties"},
-        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"x-kubernetes-list-map-keys\":[\"k\"]}"),
-         AT_PROP ".x-kubernetes-list-type: Required value: must be map if x-kubernetes-list-map-keys is non-empty"},
-        {PROP("{\"type\":\"string\",\"x-kubernetes-map-type\":\"atomic\"}"),
-         AT_PROP ".type: Invalid value: \"string\": must be object if x-kubernetes-map-type is specified"},
-        {PROP("{\"x-kubernetes-embedded-resource\":true,\"x-kubernetes-preserve-unknown-fields\":true}"),
+         AT_PROP ".x-kubernetes-list-map-keys: Invalid value: [\"k\"]: entries must all be names "
+                 "of item properties"},
+        {PROP("{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"x-kubernetes-list-map-keys\":["
+              "\"k\"]}"),
+         AT_PROP ".x-kubernetes-list-type: Required value: must be map if "
+                 "x-kubernetes-list-map-keys is non-empty"},
+        {PROP("{\"type\":\"string\",\"x-kubernetes-map-type\":\"atomic\"}"), AT_PROP
+         ".type: Invalid value: \"string\": must be object if x-kubernetes-map-type is specified"},
+        {PROP("{\"x-kubernetes-embedded-resource\":true,\"x-kubernetes-preserve-unknown-fields\":"
+              "true}"),
          AT_PROP ".type: Required value: must be object if x-kubernetes-embedded-resource is true"},
-        {PROP("{\"x-kubernetes-int-or-string\":true,\"x-kubernetes-preserve-unknown-fields\":true}"),
+        {PROP(
+             "{\"x-kubernetes-int-or-string\":true,\"x-kubernetes-preserve-unknown-fields\":true}"),
          AT_PROP ".x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false if "
                  "x-kubernetes-int-or-string is true"},
         {PROP("{\"type\":\"string\",\"x-kubernetes-validations\":[{\"rule\":\" \"}]}"),
          AT_PROP ".x-kubernetes-validations[0].rule: Required value: rule is not specified"},
         {PROP("{\"type\":\"string\",\"x-kubernetes-validations\":[{\"rule\":\"self ==\"}]}"),
-         AT_PROP ".x-kubernetes-validations[0].rule: Invalid value: {\"rule\":\"self ==\"}: compilation "
-                 "failed: column 8: Syntax error: unexpected end of expression "},
+         AT_PROP
+         ".x-kubernetes-validations[0].rule: Invalid value: {\"rule\":\"self ==\"}: compilation "
+         "failed: column 8: Syntax error: unexpected end of expression "},
         {"{\"type\":\"object\",\"properties\":{\"kind\":{\"type\":\"integer\"}}}",
          "schema.properties[kind].type: Invalid value: \"integer\": must be string"},
-        {"{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\",\"properties\":{\"uid\":{\"type\":\"string\"}}}}}",
-         "schema.properties[metadata]: Forbidden: must not specify anything other than name and generateName, "
+        {"{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\",\"properties\":{"
+         "\"uid\":{\"type\":\"string\"}}}}}",
+         "schema.properties[metadata]: Forbidden: must not specify anything other than name and "
+         "generateName, "
          "but metadata is implicitly specified"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)

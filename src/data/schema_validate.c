@@ -15,16 +15,22 @@ struct validator {
 };
 
 static const char *const type_names[] = {
-    [TYPE_ANY] = "",           [TYPE_OBJECT] = "object",   [TYPE_ARRAY] = "array",
-    [TYPE_STRING] = "string",  [TYPE_INTEGER] = "integer", [TYPE_NUMBER] = "number",
-    [TYPE_BOOLEAN] = "boolean", [TYPE_INT_OR_STRING] = "integer,string",
+    [TYPE_ANY] = "",
+    [TYPE_OBJECT] = "object",
+    [TYPE_ARRAY] = "array",
+    [TYPE_STRING] = "string",
+    [TYPE_INTEGER] = "integer",
+    [TYPE_NUMBER] = "number",
+    [TYPE_BOOLEAN] = "boolean",
+    [TYPE_INT_OR_STRING] = "integer,string",
 };
 
 /*
- * Validates one value. Gives how many checks were passed or failed below it: among alternatives that
- * all fail, the one that got furthest is reported.
+ * Validates one value. Gives how many checks were passed or failed below it: among alternatives
+ * that all fail, the one that got furthest is reported.
  */
-static unsigned validate(struct validator *v, const struct schema *s, yyjson_val *val, yyjson_val *old);
+static unsigned validate(struct validator *v, const struct schema *s, yyjson_val *val,
+                         yyjson_val *old);
 
 static const char *path_of(struct validator *v)
 {
@@ -74,8 +80,9 @@ static enum json_type type_of(yyjson_val *v)
     case YYJSON_TYPE_BOOL:
         return TYPE_BOOLEAN;
     case YYJSON_TYPE_NUM:
-        return yyjson_is_real(v) || (yyjson_is_uint(v) && yyjson_get_uint(v) > INT64_MAX) ? TYPE_NUMBER
-                                                                                         : TYPE_INTEGER;
+        return yyjson_is_real(v) || (yyjson_is_uint(v) && yyjson_get_uint(v) > INT64_MAX)
+                   ? TYPE_NUMBER
+                   : TYPE_INTEGER;
     default:
         return TYPE_ANY;
     }
@@ -117,7 +124,10 @@ static void check_type(struct validator *v, const struct schema *s, yyjson_val *
     if (type_fits(want, have, val))
         return;
     if (format && !textual) /* names the format, and Go's width of what is there */
-        type_error(v, format, have == TYPE_NUMBER ? "float64" : have == TYPE_INTEGER ? "int64" : "");
+        type_error(v, format,
+                   have == TYPE_NUMBER    ? "float64"
+                   : have == TYPE_INTEGER ? "int64"
+                                          : "");
     else if (!(format && textual && want == TYPE_STRING))
         type_error(v, type_names[want], type_names[have]);
 }
@@ -172,7 +182,8 @@ static void junctor_error(struct validator *v, const char *fmt, unsigned n)
 
     go_quote(&b, buf_slice(&v->path.text));
     if (n > 1)
-        buf_printf(&b, " must validate one and only one schema (oneOf). Found %u valid alternatives", n);
+        buf_printf(
+            &b, " must validate one and only one schema (oneOf). Found %u valid alternatives", n);
     else
         buf_adds(&b, fmt);
     pathless(v, buf_str(&b));
@@ -212,8 +223,10 @@ static void check_all_of(struct validator *v, const struct schema_list *list, yy
         move_errors(v->errs, &errs);
     }
     if (fitting != list->n)
-        junctor_error(v, fitting ? " must validate all the schemas (allOf)"
-                                 : " must validate all the schemas (allOf). None validated", 0);
+        junctor_error(v,
+                      fitting ? " must validate all the schemas (allOf)"
+                              : " must validate all the schemas (allOf). None validated",
+                      0);
 }
 
 static void check_junctors(struct validator *v, const struct schema_extra *x, yyjson_val *val)
@@ -261,14 +274,16 @@ static void check_string(struct validator *v, const struct schema_extra *x, yyjs
     if (given(x, BOUND_MAX_LENGTH) && n > count_of(x, BOUND_MAX_LENGTH))
         field_too_long(v->errs, path_of(v), count_of(x, BOUND_MAX_LENGTH));
     else if (given(x, BOUND_MIN_LENGTH) && n < count_of(x, BOUND_MIN_LENGTH))
-        invalid(v, val, sentence(v, "should be at least %lld chars long",
-                                 (long long)count_of(x, BOUND_MIN_LENGTH)));
+        invalid(v, val,
+                sentence(v, "should be at least %lld chars long",
+                         (long long)count_of(x, BOUND_MIN_LENGTH)));
     else if (x->regex && !regex_matches(x->regex, text))
         invalid(v, val, sentence(v, "should match '%s'", x->pattern));
     if (x->format && !schema_format_matches(x->format, text)) {
         struct buf quoted cleanup(buf_done) = BUF_INIT;
         go_quote(&quoted, text);
-        autofree char *detail = sentence(v, "must be of type %s: %s", x->format_name, buf_str(&quoted));
+        autofree char *detail =
+            sentence(v, "must be of type %s: %s", x->format_name, buf_str(&quoted));
         field_type_invalid(v->errs, path_of(v), text.p, detail);
     }
 }
@@ -304,8 +319,8 @@ static void check_range(struct validator *v, const struct schema *s, yyjson_val 
     bool fits = !strcmp(format, "int32") ? n >= INT32_MIN && n <= INT32_MAX : fabs(n) < 9.3e18;
     if (fits && n == trunc(n))
         return;
-    snprintf(text, sizeof(text), "Checked value must be of type integer with format %s in %s", format,
-             path_text(&v->path));
+    snprintf(text, sizeof(text), "Checked value must be of type integer with format %s in %s",
+             format, path_text(&v->path));
     pathless(v, text);
 }
 
@@ -319,14 +334,17 @@ static void check_number(struct validator *v, const struct schema *s, yyjson_val
     check_range(v, s, val);
     if (given(x, BOUND_MULTIPLE) && x->bounds[BOUND_MULTIPLE] > 0 &&
         !is_multiple(val, x->bounds[BOUND_MULTIPLE]))
-        invalid(v, val, sentence(v, "should be a multiple of %s",
-                                 bound_text(x->bounds[BOUND_MULTIPLE], val, text)));
+        invalid(v, val,
+                sentence(v, "should be a multiple of %s",
+                         bound_text(x->bounds[BOUND_MULTIPLE], val, text)));
     if (given(x, BOUND_MIN) && (over ? n <= min : n < min))
-        invalid(v, val, sentence(v, "should be greater than %s%s", over ? "" : "or equal to ",
-                                 bound_text(min, val, text)));
+        invalid(v, val,
+                sentence(v, "should be greater than %s%s", over ? "" : "or equal to ",
+                         bound_text(min, val, text)));
     if (given(x, BOUND_MAX) && (under ? n >= max : n > max))
-        invalid(v, val, sentence(v, "should be less than %s%s", under ? "" : "or equal to ",
-                                 bound_text(max, val, text)));
+        invalid(v, val,
+                sentence(v, "should be less than %s%s", under ? "" : "or equal to ",
+                         bound_text(max, val, text)));
 }
 
 /* ---- lists ---- */
@@ -346,8 +364,8 @@ static void check_list_bounds(struct validator *v, const struct schema *s, yyjso
     int64_t n = (int64_t)yyjson_arr_size(arr);
 
     if (x && given(x, BOUND_MIN_ITEMS) && n < count_of(x, BOUND_MIN_ITEMS)) {
-        autofree char *text = sentence(v, "should have at least %lld items",
-                                       (long long)count_of(x, BOUND_MIN_ITEMS));
+        autofree char *text =
+            sentence(v, "should have at least %lld items", (long long)count_of(x, BOUND_MIN_ITEMS));
         char message[900];
         snprintf(message, sizeof(message), "Invalid value: %lld: %s", (long long)n, text);
         field_error_add(v->errs, FIELD_INVALID, path_of(v), message);
@@ -374,7 +392,8 @@ yyjson_val *schema_old_item(const struct schema *s, yyjson_val *old, yyjson_val 
     return NULL;
 }
 
-static unsigned check_list(struct validator *v, const struct schema *s, yyjson_val *arr, yyjson_val *old)
+static unsigned check_list(struct validator *v, const struct schema *s, yyjson_val *arr,
+                           yyjson_val *old)
 {
     size_t mark = path_mark(&v->path);
     unsigned checks = 1;
@@ -395,8 +414,8 @@ static unsigned check_list(struct validator *v, const struct schema *s, yyjson_v
 static bool in_enum(yyjson_val *words, yyjson_val *val)
 {
     json_each(words, word, i, n)
-        if (json_equal(word, val) ||
-            (yyjson_is_num(word) && yyjson_is_num(val) && yyjson_get_num(word) == yyjson_get_num(val)))
+        if (json_equal(word, val) || (yyjson_is_num(word) && yyjson_is_num(val) &&
+                                      yyjson_get_num(word) == yyjson_get_num(val)))
             return true;
     return false;
 }
@@ -478,7 +497,8 @@ static void check_required(struct validator *v, const struct schema_extra *x, yy
     }
 }
 
-static unsigned check_object(struct validator *v, const struct schema *s, yyjson_val *obj, yyjson_val *old)
+static unsigned check_object(struct validator *v, const struct schema *s, yyjson_val *obj,
+                             yyjson_val *old)
 {
     size_t mark = path_mark(&v->path);
 
@@ -500,7 +520,8 @@ static unsigned check_object(struct validator *v, const struct schema *s, yyjson
 
 /* ---- one value ---- */
 
-static unsigned check_value(struct validator *v, const struct schema *s, yyjson_val *val, yyjson_val *old)
+static unsigned check_value(struct validator *v, const struct schema *s, yyjson_val *val,
+                            yyjson_val *old)
 {
     const struct schema_extra *x = s->extra;
     unsigned checks = 1;
@@ -521,7 +542,8 @@ static unsigned check_value(struct validator *v, const struct schema *s, yyjson_
     return checks;
 }
 
-static unsigned validate(struct validator *v, const struct schema *s, yyjson_val *val, yyjson_val *old)
+static unsigned validate(struct validator *v, const struct schema *s, yyjson_val *val,
+                         yyjson_val *old)
 {
     size_t before = v->errs->n;
     unsigned checks = check_value(v, s, val, old);
@@ -554,7 +576,8 @@ static bool is_blocking(enum field_error_type type)
            type == FIELD_TOO_MANY || type == FIELD_TYPE_INVALID;
 }
 
-void schema_validate(const struct schema *s, yyjson_val *obj, yyjson_val *old, struct field_errors *errs)
+void schema_validate(const struct schema *s, yyjson_val *obj, yyjson_val *old,
+                     struct field_errors *errs)
 {
     size_t first = errs->n;
     bool blocked = false;

@@ -28,8 +28,8 @@ static const struct {
     const char *text;
     enum token token;
 } literals[] = {
-    {")", TOKEN_CLOSE}, {",", TOKEN_COMMA}, {"!", TOKEN_NOT}, {"==", TOKEN_EQ2},
-    {"=", TOKEN_EQ},    {">", TOKEN_GT},    {"in", TOKEN_IN}, {"<", TOKEN_LT},
+    {")", TOKEN_CLOSE}, {",", TOKEN_COMMA}, {"!", TOKEN_NOT},        {"==", TOKEN_EQ2},
+    {"=", TOKEN_EQ},    {">", TOKEN_GT},    {"in", TOKEN_IN},        {"<", TOKEN_LT},
     {"!=", TOKEN_NE},   {"(", TOKEN_OPEN},  {"notin", TOKEN_NOT_IN},
 };
 
@@ -230,7 +230,8 @@ static int add_req(struct reqs *reqs, const char *key, enum selector_op op, stru
         return err_set(err, ERR_BAD_REQUEST, "%s", buf_str(&text));
     }
     sort_unique(values);
-    vec_push(reqs, (struct selector_req){.key = xstrdup(key), .op = op, .values = values->v, .n = values->n});
+    vec_push(reqs, (struct selector_req){
+                       .key = xstrdup(key), .op = op, .values = values->v, .n = values->n});
     *values = (struct values){0};
     return 0;
 }
@@ -371,7 +372,8 @@ static int parse_req(struct parser *p, struct reqs *reqs)
         r = parse_operator(p, &op);
         if (r < 0)
             return r;
-        r = op == SELECTOR_IN || op == SELECTOR_NOT_IN ? parse_set(p, &values) : parse_one(p, &values);
+        r = op == SELECTOR_IN || op == SELECTOR_NOT_IN ? parse_set(p, &values)
+                                                       : parse_one(p, &values);
         if (r < 0)
             return r;
     }
@@ -408,7 +410,8 @@ static int add_map(struct reqs *reqs, yyjson_val *labels, struct err *err)
     json_each_member(labels, key, val) {
         struct values values cleanup(values_done) = {0};
         if (!yyjson_is_str(val))
-            return err_set(err, ERR_BAD_REQUEST, "label \"%s\" must be a string", yyjson_get_str(key));
+            return err_set(err, ERR_BAD_REQUEST, "label \"%s\" must be a string",
+                           yyjson_get_str(key));
         vec_push(&values, xstrdup(yyjson_get_str(val)));
         int r = add_req(reqs, yyjson_get_str(key), SELECTOR_EQ, &values, err);
         if (r < 0)

@@ -43,7 +43,8 @@ TEST(label_text)
     "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 #define VALUE_RULE                                                                                 \
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "    \
-    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  " \
+    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value', " \
+    " "                                                                                            \
     "or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
@@ -76,8 +77,10 @@ TEST(label_errors)
         {"a)", "unable to parse requirement: found ')', expected: in, notin, =, ==, !=, gt, lt"},
         {"-a=b", "unable to parse requirement: <nil>: Invalid value: \"-a\": " NAME_RULE},
         {"a=-b", "unable to parse requirement: values[0][a]: Invalid value: \"-b\": " VALUE_RULE},
-        {"/a", "unable to parse requirement: <nil>: Invalid value: \"/a\": prefix part must be non-empty"},
-        {"b/", "unable to parse requirement: <nil>: Invalid value: \"b/\": name part must be non-empty"},
+        {"/a", "unable to parse requirement: <nil>: Invalid value: \"/a\": prefix part must be "
+               "non-empty"},
+        {"b/",
+         "unable to parse requirement: <nil>: Invalid value: \"b/\": name part must be non-empty"},
         {"a=" X64, "unable to parse requirement: values[0][a]: Invalid value: \"" X64
                    "\": must be no more than 63 bytes"},
     };
@@ -162,8 +165,9 @@ TEST(label_json)
               "\"Like\" is not a valid label selector operator");
     from_json("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"In\"}]}", NULL,
               "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
-    from_json("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Exists\",\"values\":[\"x\"]}]}", NULL,
-              "values: Invalid value: [\"x\"]: values set must be empty for exists and does not exist");
+    from_json(
+        "{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Exists\",\"values\":[\"x\"]}]}", NULL,
+        "values: Invalid value: [\"x\"]: values set must be empty for exists and does not exist");
     from_json("{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"In\",\"values\":[1]}]}", NULL,
               "values[0] must be a string");
     from_json("{\"matchLabels\":{\"a\":1}}", NULL, "label \"a\" must be a string");
@@ -182,12 +186,9 @@ TEST(field_text)
     static const struct {
         const char *in, *canonical;
     } cases[] = {
-        {"", ""},
-        {"b=1,a==2", "a=2,b=1"},
-        {"a!=x", "a!=x"},
-        {"a=x\\,y\\=z\\\\", "a=x\\,y\\=z\\\\"},
-        {"a=", "a="},
-        {",,a=1,", "a=1"},
+        {"", ""},         {"b=1,a==2", "a=2,b=1"},
+        {"a!=x", "a!=x"}, {"a=x\\,y\\=z\\\\", "a=x\\,y\\=z\\\\"},
+        {"a=", "a="},     {",,a=1,", "a=1"},
         {"=", ""},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -205,8 +206,10 @@ TEST(field_errors)
     static const struct {
         const char *in, *want;
     } cases[] = {
-        {"metadata.name>a", "invalid selector: 'metadata.name>a'; can't understand 'metadata.name>a'"},
-        {"a=1,metadata.name", "invalid selector: 'a=1,metadata.name'; can't understand 'metadata.name'"},
+        {"metadata.name>a",
+         "invalid selector: 'metadata.name>a'; can't understand 'metadata.name>a'"},
+        {"a=1,metadata.name",
+         "invalid selector: 'a=1,metadata.name'; can't understand 'metadata.name'"},
         {"a=x=y", "invalid field selector: unescaped character in value: 61"},
         {"a=\\x", "invalid field selector: invalid escape sequence: \\x"},
         {"a=x\\", "invalid field selector: invalid escape sequence: \\"},
@@ -251,7 +254,9 @@ TEST(field_match)
     autojson struct json *j = NULL;
     struct err err = {0};
 
-    CHECK_OK(json_parse(slice_of("{\"metadata\":{\"name\":\"x\"},\"status\":{\"of\":\"y\"}}"), &j, &err), &err);
+    CHECK_OK(
+        json_parse(slice_of("{\"metadata\":{\"name\":\"x\"},\"status\":{\"of\":\"y\"}}"), &j, &err),
+        &err);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct field_selector *s cleanup(field_selector_free_p) = NULL;
         CHECK_OK(field_selector_parse(slice_of(cases[i].selector), &s, &err), &err);

@@ -3,8 +3,9 @@
  * y, yes and on are true; 010 and 0o10 are eight; 1_000 is a number; timestamps stay the text they
  * were), aliases and "<<" merge keys, converted to JSON (keys become strings).
  *
- * Errors are ERR_BAD_REQUEST and name the line, counted from 1: "line 7: key "a" already set in map".
- * Input is bounded: nesting by JSON_MAX_DEPTH, and what aliases expand to by the size of the input
+ * Errors are ERR_BAD_REQUEST and name the line, counted from 1: "line 7: key "a" already set in
+ * map". Input is bounded: nesting by JSON_MAX_DEPTH, and what aliases expand to by the size of the
+ * input
  * ("document contains excessive aliasing"), so that a small file cannot become a large document.
  */
 #ifndef MANTA_DATA_YAML_H
@@ -26,7 +27,7 @@ struct yaml_docs {
     struct yaml_doc {
         struct json *json;
         unsigned line; /* where it begins */
-    } *v;
+    } * v;
     size_t n;
 };
 

@@ -128,7 +128,8 @@ static int scalar_value(struct reader *r, struct scalar s, struct slice text, yy
 /* !!binary: the bytes that base64 text stands for, as far as JSON can hold them. */
 static int binary_value(struct reader *r, struct slice s, yyjson_mut_val **ret)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     struct buf b cleanup(buf_done) = BUF_INIT;
     uint32_t bits = 0;
     size_t n = 0, pad = 0;
@@ -185,12 +186,14 @@ static int tagged_value(struct reader *r, const char *tag, struct slice text, yy
         *ret = yyjson_mut_strncpy(r->doc, text.p, text.n);
         return 0;
     }
-    return fail_at(r, event_line(r), "cannot decode !!%s `%.*s` as a !!%s", name, SLICE_FMT(text), tag);
+    return fail_at(r, event_line(r), "cannot decode !!%s `%.*s` as a !!%s", name, SLICE_FMT(text),
+                   tag);
 }
 
 static bool is_yaml_tag(const char *tag)
 {
-    static const char *const names[] = {"null", "bool", "int", "float", "str", "timestamp", "binary"};
+    static const char *const names[] = {"null", "bool",      "int",   "float",
+                                        "str",  "timestamp", "binary"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (!strcmp(tag, names[i]))
@@ -215,7 +218,8 @@ static int read_scalar(struct reader *r, yyjson_mut_val **ret)
 
 /* ---- anchors ---- */
 
-/* The name is taken from the event before the value is read: an anchor inside itself has no value. */
+/* The name is taken from the event before the value is read: an anchor inside itself has no value.
+ */
 static struct anchor *set_anchor(struct reader *r, const yaml_char_t *name)
 {
     if (!name)
@@ -292,7 +296,8 @@ static void mapping_done(struct mapping *m)
 }
 
 /* Sets a member; one that is there keeps its place and gets the new value. */
-static void set_member(struct reader *r, struct mapping *m, const char *key, size_t len, yyjson_mut_val *v)
+static void set_member(struct reader *r, struct mapping *m, const char *key, size_t len,
+                       yyjson_mut_val *v)
 {
     yyjson_mut_val *old = map_get(&m->members, key);
 

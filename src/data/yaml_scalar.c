@@ -11,7 +11,16 @@ static const struct {
     struct scalar value;
 } words[] = {
 #define BOOL(x, y, z, v)                                                                           \
-    {x, {SCALAR_BOOL, {.b = v}}}, {y, {SCALAR_BOOL, {.b = v}}}, {z, {SCALAR_BOOL, {.b = v}}}
+    {x, {SCALAR_BOOL, {.b = v}}}, {y, {SCALAR_BOOL, {.b = v}}},                                    \
+    {                                                                                              \
+        z,                                                                                         \
+        {                                                                                          \
+            SCALAR_BOOL,                                                                           \
+            {                                                                                      \
+                .b = v                                                                             \
+            }                                                                                      \
+        }                                                                                          \
+    }
     BOOL("yes", "Yes", "YES", true),
     BOOL("true", "True", "TRUE", true),
     BOOL("on", "On", "ON", true),
@@ -44,7 +53,9 @@ static const struct {
 
 static int digit_value(char c)
 {
-    return isdigit((unsigned char)c) ? c - '0' : isalpha((unsigned char)c) ? (c | 32) - 'a' + 10 : 99;
+    return isdigit((unsigned char)c)   ? c - '0'
+           : isalpha((unsigned char)c) ? (c | 32) - 'a' + 10
+                                       : 99;
 }
 
 /* A whole number with Go's prefixes: 0x, 0b, 0o, and 0 for octal. text has no underscores. */
@@ -177,7 +188,8 @@ static bool take_zone(struct slice *s)
 {
     if (take_char(s, "Z"))
         return true;
-    return take_char(s, "+-") && take_number(s, 0, 24) && take_char(s, ":") && take_number(s, 0, 60);
+    return take_char(s, "+-") && take_number(s, 0, 24) && take_char(s, ":") &&
+           take_number(s, 0, 60);
 }
 
 static int days_in(int year, int month)
@@ -216,7 +228,8 @@ bool scalar_is_timestamp(struct slice s)
         return true;
     bool zoned = *s.p != ' ';
     if (!take_char(&s, "Tt ") || !take_number(&s, 0, 23) || !take_char(&s, ":") ||
-        !take_number(&s, 0, 59) || !take_char(&s, ":") || !take_number(&s, 0, 59) || !take_fraction(&s))
+        !take_number(&s, 0, 59) || !take_char(&s, ":") || !take_number(&s, 0, 59) ||
+        !take_fraction(&s))
         return false;
     return (!zoned || take_zone(&s)) && !s.n;
 }

@@ -1,4 +1,5 @@
-/* What a plain scalar means: go-yaml v2's reading of YAML 1.1. Used by the reader and the writer. */
+/* What a plain scalar means: go-yaml v2's reading of YAML 1.1. Used by the reader and the writer.
+ */
 #ifndef MANTA_DATA_YAML_SCALAR_H
 #define MANTA_DATA_YAML_SCALAR_H
 

@@ -60,7 +60,8 @@ TEST(reads_as_kubectl)
         } else if (r < 0 || !same(json_root(j), json_get(c, "json"))) {
             autofree char *got = j ? json_text(json_root(j)) : NULL;
             autofree char *want = json_text(json_get(c, "json"));
-            FAIL("%s:\n got  %s\n want %s", json_get_str(c, "yaml", ""), r < 0 ? err.msg : got, want);
+            FAIL("%s:\n got  %s\n want %s", json_get_str(c, "yaml", ""), r < 0 ? err.msg : got,
+                 want);
         }
     }
 }
@@ -81,7 +82,8 @@ TEST(strict)
     autojson struct json *j = NULL;
     struct err err = {0};
 
-    CHECK_INT(yaml_parse(slice_of("a: 1\nb:\n  c: 1\n  c: 2\n"), YAML_STRICT, &j, &err), ERR_BAD_REQUEST);
+    CHECK_INT(yaml_parse(slice_of("a: 1\nb:\n  c: 1\n  c: 2\n"), YAML_STRICT, &j, &err),
+              ERR_BAD_REQUEST);
     CHECK_STR(err.msg, "line 4: key \"c\" already set in map");
     CHECK_OK(yaml_parse(slice_of("a: 1\na: 2\n"), 0, &j, &err), &err);
     CHECK_INT(json_int_at(json_root(j), "a", 0), 2);
@@ -92,9 +94,11 @@ TEST(several_documents)
     struct yaml_docs docs = {0};
     struct err err = {0};
 
-    CHECK_OK(yaml_parse_all(slice_of("# only a comment\n---\na: 1\n---\n---\n# none\n---\n- b\n...\n---\nnull\n"),
-                            0, &docs, &err),
-             &err);
+    CHECK_OK(
+        yaml_parse_all(
+            slice_of("# only a comment\n---\na: 1\n---\n---\n# none\n---\n- b\n...\n---\nnull\n"),
+            0, &docs, &err),
+        &err);
     CHECK_INT(docs.n, 3);
     if (docs.n == 3) {
         CHECK_INT(json_int_at(json_root(docs.v[0].json), "a", 0), 1);
@@ -119,8 +123,8 @@ TEST(billion_laughs)
 
     buf_adds(&b, "a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
     for (int i = 1; i < 10; i++)
-        buf_printf(&b, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1,
-                   i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+        buf_printf(&b, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1,
+                   i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
     CHECK_INT(yaml_parse(buf_slice(&b), 0, &j, &err), ERR_BAD_REQUEST);
     CHECK_STR(err.msg, "line 6: document contains excessive aliasing");
 }
@@ -176,7 +180,9 @@ TEST(binary_is_made_utf8)
     struct err err = {0};
 
     CHECK_OK(yaml_parse(SLICE("a: !!binary /2H+"), 0, &j, &err), &err);
-    CHECK_STR(json_get_str(json_root(j), "a", NULL), "\xef\xbf\xbd" "a" "\xef\xbf\xbd");
+    CHECK_STR(json_get_str(json_root(j), "a", NULL), "\xef\xbf\xbd"
+                                                     "a"
+                                                     "\xef\xbf\xbd");
     yaml_write(&text, json_root(j));
     CHECK_OK(yaml_parse(buf_slice(&text), YAML_STRICT, &again, &err), &err);
     CHECK(json_equal(json_root(j), json_root(again)));

@@ -17,7 +17,8 @@ static int collect(void *data, unsigned char *text, size_t n)
     return 1;
 }
 
-/* What fails here is memory, or a bug: the events come in an order that is right by construction. */
+/* What fails here is memory, or a bug: the events come in an order that is right by construction.
+ */
 static void emit(struct writer *w, yaml_event_t *event, int made)
 {
     if (!made || !yaml_emitter_emit(&w->emitter, event))
@@ -29,7 +30,8 @@ static void emit_scalar(struct writer *w, struct slice text, yaml_scalar_style_t
     yaml_event_t e;
 
     emit(w, &e,
-         yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)text.p, (int)text.n, 1, 1, style));
+         yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)text.p, (int)text.n, 1,
+                                      1, style));
 }
 
 /* Literal when there are lines, plain where that reads back as the same string, else quoted. */
@@ -39,7 +41,8 @@ static void emit_string(struct writer *w, struct slice s)
 
     if (s.n && memchr(s.p, '\n', s.n))
         style = YAML_LITERAL_SCALAR_STYLE;
-    else if (scalar_resolve(s).kind != SCALAR_STRING || scalar_is_timestamp(s) || scalar_is_base60(s))
+    else if (scalar_resolve(s).kind != SCALAR_STRING || scalar_is_timestamp(s) ||
+             scalar_is_base60(s))
         style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     emit_scalar(w, s, style);
 }
@@ -141,7 +144,8 @@ static void emit_object(struct writer *w, yyjson_val *obj)
     qsort(members, n, sizeof(*members), compare_keys);
     emit(w, &e, yaml_mapping_start_event_initialize(&e, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
     for (size_t i = 0; i < n; i++) {
-        emit_string(w, (struct slice){yyjson_get_str(members[i].key), yyjson_get_len(members[i].key)});
+        emit_string(w,
+                    (struct slice){yyjson_get_str(members[i].key), yyjson_get_len(members[i].key)});
         emit_value(w, members[i].val);
     }
     emit(w, &e, yaml_mapping_end_event_initialize(&e));
@@ -168,7 +172,10 @@ static void emit_value(struct writer *w, yyjson_val *v)
     else if (yyjson_is_num(v))
         emit_number(w, v);
     else
-        emit_scalar(w, slice_of(yyjson_is_true(v) ? "true" : yyjson_is_false(v) ? "false" : "null"),
+        emit_scalar(w,
+                    slice_of(yyjson_is_true(v)    ? "true"
+                             : yyjson_is_false(v) ? "false"
+                                                  : "null"),
                     YAML_PLAIN_SCALAR_STYLE);
 }
 

@@ -25,11 +25,11 @@ struct kube_request {
     struct kube_call call;            /* gvr and strings are not kept: see path */
     char *path, *accept, *content_type;
     struct http_call *http;
-    int64_t due_ns;      /* DELAYED */
-    int64_t deadline_ns; /* 0: none */
+    int64_t due_ns;               /* DELAYED */
+    int64_t deadline_ns;          /* 0: none */
     int64_t asked_ns, started_ns; /* since when it waits to be sent; when it was */
-    unsigned after, lost; /* retries so far, by reason */
-    int status;           /* of the answer that is coming in */
+    unsigned after, lost;         /* retries so far, by reason */
+    int status;                   /* of the answer that is coming in */
     bool data_seen, cancelled;
     struct buf refusal; /* a stream's answer that is no 2xx */
 };

@@ -96,13 +96,14 @@ void kube_fence(struct kube *k, bool (*may_write)(void *ctx), void *ctx);
 struct kube_seen {
     const char *method;
     int http;
-    double seconds; /* from sending to the answer's end */
-    double waited;  /* for a token of the bucket, before it was sent */
+    double seconds;        /* from sending to the answer's end */
+    double waited;         /* for a token of the bucket, before it was sent */
     size_t sent, received; /* bytes of the bodies; of a stream nothing is counted */
-    bool stream, again; /* again: a retry */
+    bool stream, again;    /* again: a retry */
 };
 
 /* Called once an attempt. NULL: none. */
-void kube_on_request(struct kube *k, void (*fn)(void *ctx, const struct kube_seen *seen), void *ctx);
+void kube_on_request(struct kube *k, void (*fn)(void *ctx, const struct kube_seen *seen),
+                     void *ctx);
 
 #endif

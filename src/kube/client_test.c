@@ -241,10 +241,9 @@ static void use_plugin(char *path, const char *script)
 
     close(mkstemp(path));
     CHECK_OK(file_write(path, slice_of(script), 0600, &err), &err);
-    autofree char *text =
-        xasprintf("{\"apiVersion\":\"client.authentication.k8s.io/v1\","
-                     "\"command\":\"/bin/sh\",\"args\":[\"%s\"]}",
-                     path);
+    autofree char *text = xasprintf("{\"apiVersion\":\"client.authentication.k8s.io/v1\","
+                                    "\"command\":\"/bin/sh\",\"args\":[\"%s\"]}",
+                                    path);
     CHECK_OK(json_parse(slice_of(text), &j, &err), &err);
     CHECK_OK(kube_exec_new(json_thaw(doc, json_root(j)), &fake.config.exec, &err), &err);
 }
@@ -255,7 +254,8 @@ TEST(an_exec_plugin_holds_up_nobody)
     uv_timer_t tick;
 
     fake_start(serve_token);
-    use_plugin(path, "sleep 1\necho '{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t1\"}}'\n");
+    use_plugin(path,
+               "sleep 1\necho '{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t1\"}}'\n");
     struct kube *k = fake_kube(NULL);
     uv_timer_init(&fake.loop, &tick);
     uv_timer_start(&tick, on_tick, 10, 10);
@@ -267,7 +267,7 @@ TEST(an_exec_plugin_holds_up_nobody)
     FAKE_UNTIL(done_count == 2);
     CHECK_INT(done_code, 0);
     CHECK_STR(seen_token, "Bearer t1");
-    CHECK(ticks > 5);  /* the loop turned while the plugin slept */
+    CHECK(ticks > 5); /* the loop turned while the plugin slept */
 
     /* Refused: it is asked again before the next request. */
     refusals = 1;

@@ -50,8 +50,9 @@ struct kube_config *kube_config_copy(const struct kube_config *c);
 void kube_config_free(struct kube_config *c);
 DEFINE_CLEANUP(struct kube_config *, kube_config_free)
 
-/* Whether an exec plugin has to be asked anew: soon (what it gave holds a while), or before the next
- * request. Whoever must not wait for it asks this first and runs it elsewhere (src/kube/exec.h). */
+/* Whether an exec plugin has to be asked anew: soon (what it gave holds a while), or before the
+ * next request. Whoever must not wait for it asks this first and runs it elsewhere
+ * (src/kube/exec.h). */
 enum kube_renewal { KUBE_RENEW_NOT, KUBE_RENEW_SOON, KUBE_RENEW_FIRST };
 enum kube_renewal kube_config_renewal(const struct kube_config *c);
 /* The Authorization header's value into out (empty: none). Reads the token file when it changed,

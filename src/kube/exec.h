@@ -2,9 +2,9 @@
  * Exec plugins of kubeconfigs (client.authentication.k8s.io, v1 and v1beta1): a program that prints
  * an ExecCredential with a token, or a certificate and key, and perhaps until when it holds.
  *
- * kube_exec_run() blocks for at most a minute: once at the start, later on a thread of the pool (the
- * client sees to that), shortly before the credential runs out. It touches nothing of the struct that
- * changes; kube_exec_take() does, on the loop's thread, for all who share the plugin.
+ * kube_exec_run() blocks for at most a minute: once at the start, later on a thread of the pool
+ * (the client sees to that), shortly before the credential runs out. It touches nothing of the
+ * struct that changes; kube_exec_take() does, on the loop's thread, for all who share the plugin.
  */
 #ifndef MANTA_KUBE_EXEC_H
 #define MANTA_KUBE_EXEC_H

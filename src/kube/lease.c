@@ -108,7 +108,8 @@ static void failed(struct lease *l)
 
 static void write_lease(struct lease *l, bool release);
 
-/* Half the deadline a request, as client-go has it; of a leader's none outlasts the deadline itself. */
+/* Half the deadline a request, as client-go has it; of a leader's none outlasts the deadline
+ * itself. */
 static uint64_t request_ms(const struct lease *l)
 {
     int64_t ns = l->opts.deadline_ns / 2;

@@ -29,9 +29,9 @@ struct store {
     struct store_opts opts;
     struct map by_name; /* "ns/name" → struct entry */
     size_t n_index;
-    struct map index[INDEXES];     /* value → the first entry that has it */
-    VEC(struct entry *) opened;    /* those with a document open */
-    struct map tombs; /* UID → struct tomb */
+    struct map index[INDEXES];  /* value → the first entry that has it */
+    VEC(struct entry *) opened; /* those with a document open */
+    struct map tombs;           /* UID → struct tomb */
     char *recent[RECENT];
     size_t recent_at;
     uint64_t floor;

@@ -76,8 +76,7 @@ struct json *store_get(struct store *s, const char *ns, const char *name); /* bo
  * any. */
 struct json **store_list(struct store *s, struct arena *a, const char *ns, const char *label,
                          const char *value, size_t *ret_n);
-struct json **store_by_owner(struct store *s, struct arena *a, const char *uid,
-                             size_t *ret_n);
+struct json **store_by_owner(struct store *s, struct arena *a, const char *uid, size_t *ret_n);
 
 /* Visits all, in no order; fn must not change the store, and obj is open only meanwhile. */
 void store_each(struct store *s, void (*fn)(void *ctx, struct json *obj), void *ctx);

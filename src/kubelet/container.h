@@ -18,10 +18,10 @@
 #include <sys/types.h>
 
 struct container_run {
-    pid_t init;  /* as this process sees it */
-    int report;  /* SOCK_SEQPACKET: one "R" (running) or "E…text" (could not start), then "S" + the
-                  * int of wait(2); EOF without S: the init was killed */
-    int out[2];  /* read ends of stdout, stderr */
+    pid_t init; /* as this process sees it */
+    int report; /* SOCK_SEQPACKET: one "R" (running) or "E…text" (could not start), then "S" + the
+                 * int of wait(2); EOF without S: the init was killed */
+    int out[2]; /* read ends of stdout, stderr */
 };
 
 /*
@@ -29,8 +29,7 @@ struct container_run {
  * (the machine's file system and processes are the container's). The three descriptors are the
  * caller's, non-blocking.
  */
-int container_start(yyjson_val *spec, const char *base, struct container_run *ret,
-                    struct err *err);
+int container_start(yyjson_val *spec, const char *base, struct container_run *ret, struct err *err);
 
 /*
  * Another process in the running container, with fds as its stdin, stdout, stderr (kept open

@@ -51,7 +51,8 @@ void crilog_done(struct crilog *l)
     *l = (struct crilog){.fd = -1};
 }
 
-/* Each file becomes one older; the oldest goes. If a new one cannot be made, the old one goes on. */
+/* Each file becomes one older; the oldest goes. If a new one cannot be made, the old one goes on.
+ */
 static void rotate(struct crilog *l)
 {
     for (int age = CRILOG_FILES - 2; age >= 0; age--) {

@@ -3,10 +3,10 @@
  *
  *     2026-11-24T01:02:03.123456789Z stdout F text
  *
- * F ends a line of the container, P is a part of a longer one (16 KiB each at most). A file that has
- * reached CRILOG_FILE_MAX is renamed to PATH.1 (PATH.1 to PATH.2 and so on) and a new one begun; of
- * each log at most CRILOG_FILES are kept: a kubelet's defaults (containerLogMaxSize, containerLogMaxFiles).
- * This is the writing half, used by shims; logs.h reads.
+ * F ends a line of the container, P is a part of a longer one (16 KiB each at most). A file that
+ * has reached CRILOG_FILE_MAX is renamed to PATH.1 (PATH.1 to PATH.2 and so on) and a new one
+ * begun; of each log at most CRILOG_FILES are kept: a kubelet's defaults (containerLogMaxSize,
+ * containerLogMaxFiles). This is the writing half, used by shims; logs.h reads.
  */
 #ifndef MANTA_KUBELET_CRILOG_H
 #define MANTA_KUBELET_CRILOG_H

@@ -17,7 +17,8 @@
 #define UNSENT_HIGH (512u << 10) /* then the process waits */
 /* kubectl up to 1.32 loses what arrives before it has made its streams. */
 #define SETTLE_MS 100
-#define LINGER_MS 1000 /* after the process' end, for output that others of its children hold open */
+#define LINGER_MS                                                                                  \
+    1000 /* after the process' end, for output that others of its children hold open */
 
 enum channel { STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 255 };
 
@@ -26,7 +27,7 @@ struct exec;
 struct stream {
     struct exec *e;
     uv_pipe_t pipe;
-    bool open;     /* the handle lives */
+    bool open; /* the handle lives */
     bool reading;
     enum channel channel;
 };
@@ -36,11 +37,11 @@ struct exec {
     char *dir;          /* the pod's */
     struct buf request; /* to the shim */
     int fds[3];         /* the process' end; -1 once it has them */
-    struct ws *ws; /* NULL once the client is gone */
+    struct ws *ws;      /* NULL once the client is gone */
     struct shim_call *call;
     struct stream in, out[2]; /* with a terminal only in, both ways */
-    uv_timer_t timer; /* of SETTLE_MS, then of LINGER_MS */
-    int users; /* open handles and the WebSocket; the last one frees */
+    uv_timer_t timer;         /* of SETTLE_MS, then of LINGER_MS */
+    int users;                /* open handles and the WebSocket; the last one frees */
     bool tty, ended, held;
     int exit_code;
     char error[256]; /* why it could not run; "" none */
@@ -133,15 +134,16 @@ static void close_all(struct exec *e)
 static void put_cause(yyjson_mut_doc *doc, yyjson_mut_val *status, int code)
 {
     char text[16];
-    yyjson_mut_val *cause =
-        yyjson_mut_arr_add_obj(doc, json_put_arr(doc, json_put_obj(doc, status, "details"), "causes"));
+    yyjson_mut_val *cause = yyjson_mut_arr_add_obj(
+        doc, json_put_arr(doc, json_put_obj(doc, status, "details"), "causes"));
 
     snprintf(text, sizeof text, "%d", code);
     json_put_str(doc, cause, "reason", "ExitCode");
     json_put_str(doc, cause, "message", text);
 }
 
-/* The last word, on the error channel: how it ended, in the form that kubectl reads exit codes from. */
+/* The last word, on the error channel: how it ended, in the form that kubectl reads exit codes
+ * from. */
 static void send_status(struct exec *e)
 {
     yyjson_mut_doc *doc automut = json_mut_new();
@@ -154,7 +156,8 @@ static void send_status(struct exec *e)
     if (*e->error)
         snprintf(message, sizeof message, "%s", e->error);
     else
-        snprintf(message, sizeof message, "command terminated with non-zero exit code: %d", e->exit_code);
+        snprintf(message, sizeof message, "command terminated with non-zero exit code: %d",
+                 e->exit_code);
     if (e->exit_code || *e->error) {
         json_put_str(doc, status, "message", message);
         json_put_str(doc, status, "reason", *e->error ? "InternalError" : "NonZeroExitCode");
@@ -326,7 +329,8 @@ static void on_message(unused struct ws *ws, unused enum ws_kind kind, struct sl
         end_input(e);
 }
 
-static void on_close(unused struct ws *ws, unused int code, unused struct slice reason, unused int status, void *ctx)
+static void on_close(unused struct ws *ws, unused int code, unused struct slice reason,
+                     unused int status, void *ctx)
 {
     struct exec *e = ctx;
 
@@ -414,7 +418,8 @@ static void open_streams(struct exec *e, const struct fds *f)
     start_reading(&e->out[1]);
 }
 
-static struct exec *exec_new(const struct pod *pod, const struct ctr *c, const struct request *q, const int fds[3])
+static struct exec *exec_new(const struct pod *pod, const struct ctr *c, const struct request *q,
+                             const int fds[3])
 {
     struct exec *e = xnew(struct exec);
 
@@ -429,7 +434,8 @@ static struct exec *exec_new(const struct pod *pod, const struct ctr *c, const s
     return e;
 }
 
-static void run(struct http_req *r, const struct pod *pod, const struct ctr *c, const struct request *q)
+static void run(struct http_req *r, const struct pod *pod, const struct ctr *c,
+                const struct request *q)
 {
     static const char *const known[] = {"v5.channel.k8s.io", "v4.channel.k8s.io", NULL};
     struct fds f = {{-1, -1, -1}, {-1, -1, -1}};
@@ -442,7 +448,8 @@ static void run(struct http_req *r, const struct pod *pod, const struct ctr *c, 
         return;
     }
     struct exec *e = exec_new(pod, c, q, f.process);
-    struct ws_handler h = {.on_message = on_message, .on_drain = on_drain, .on_close = on_close, .ctx = e};
+    struct ws_handler h = {
+        .on_message = on_message, .on_drain = on_drain, .on_close = on_close, .ctx = e};
     open_streams(e, &f);
     e->ws = http_accept_websocket(r, http_pick_protocol(r, known), &h);
     if (e->ws) {

@@ -80,7 +80,8 @@ static int replace_names(const struct fallback *f, const char *text, struct buf 
 }
 
 /* What stands in place of the piece at `at`; *ret_used bytes are taken. False: copy one byte. */
-static bool replace_flag(const struct fallback *f, const char *at, struct buf *out, size_t *ret_used)
+static bool replace_flag(const struct fallback *f, const char *at, struct buf *out,
+                         size_t *ret_used)
 {
     static const struct {
         const char *flag;

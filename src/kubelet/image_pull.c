@@ -108,10 +108,11 @@ static const char *last_line(struct buf *out)
 static char *try_python(const char *name, const char *want)
 {
     struct buf out cleanup(buf_done) = BUF_LIMIT(1 << 20);
-    const char *const argv[] = {name, "-c",
-                                "import sys, venv, os\n"
-                                "print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))",
-                                NULL};
+    const char *const argv[] = {
+        name, "-c",
+        "import sys, venv, os\n"
+        "print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))",
+        NULL};
     char version[16], path[1024];
 
     if (run(argv, &out, NULL) < 0 || sscanf(buf_str(&out), "%15s %1023s", version, path) != 2)
@@ -150,11 +151,12 @@ static int find_python(struct pull *p, struct err *err)
         p->python = try_version(pythons[i]);
     if (p->python)
         return 0;
-    return err_set(err, ERR_NOT_FOUND,
-                   "image \"%s\" needs Python %s, which is not on this machine: install it (with its venv "
-                   "module), or use an image name with another -pyNNN or none, or map the name: manta "
-                   "image add %s PATH",
-                   p->image, *want ? want : "3.9 to 3.13", p->image);
+    return err_set(
+        err, ERR_NOT_FOUND,
+        "image \"%s\" needs Python %s, which is not on this machine: install it (with its venv "
+        "module), or use an image name with another -pyNNN or none, or map the name: manta "
+        "image add %s PATH",
+        p->image, *want ? want : "3.9 to 3.13", p->image);
 }
 
 /* ---- uv ---- */
@@ -194,13 +196,15 @@ static bool version_before(const char *version, const int limit[2])
     return major < limit[0] || (major == limit[0] && minor < limit[1]);
 }
 
-static int install_with_uv(struct pull *p, const char *ray, const char *const *needed, struct buf *out,
-                           struct err *err)
+static int install_with_uv(struct pull *p, const char *ray, const char *const *needed,
+                           struct buf *out, struct err *err)
 {
     autofree char *python = xasprintf("%s/bin/python", p->env);
-    const char *const venv[] = {p->uv, "venv", "-q", "--no-python-downloads", "--seed", "--python",
-                                p->python, p->env, NULL};
-    const char *argv[24] = {p->uv, "pip", "install", "-q", "--compile-bytecode", "--python", python, ray};
+    const char *const venv[] = {p->uv,    "venv",     "-q",      "--no-python-downloads",
+                                "--seed", "--python", p->python, p->env,
+                                NULL};
+    const char *argv[24] = {p->uv,      "pip",  "install", "-q", "--compile-bytecode",
+                            "--python", python, ray};
     size_t n = 8;
 
     while (*needed)
@@ -246,11 +250,12 @@ static int install(struct pull *p, struct err *err)
     if (r == 0)
         return 0;
     (void)file_remove_tree(p->env, NULL);
-    return err_set(err, ERR_IO,
-                   "Ray %s cannot be installed for Python %s: %s. Is this machine connected to its package "
-                   "index (pip's settings count)? Otherwise map the name to an environment that has "
-                   "Ray: manta image add %s PATH",
-                   p->want.ray, p->python, last_line(&out), p->image);
+    return err_set(
+        err, ERR_IO,
+        "Ray %s cannot be installed for Python %s: %s. Is this machine connected to its package "
+        "index (pip's settings count)? Otherwise map the name to an environment that has "
+        "Ray: manta image add %s PATH",
+        p->want.ray, p->python, last_line(&out), p->image);
 }
 
 static int make_env(struct pull *p, struct err *err)
@@ -285,11 +290,12 @@ int image_pull(const char *dir, const char *name, void (*progress)(const char *l
     if (image_find(dir, name, ret_path, NULL) == 0)
         return 0;
     if (!image_parse(name, &p.want))
-        return err_set(err, ERR_NOT_FOUND,
-                       "\"%s\" is not rayproject/ray:VERSION, and there is no container runtime here: map the "
-                       "name to a directory with bin/ (a Python environment, or /usr): manta image "
-                       "add %s PATH",
-                       name, name);
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "\"%s\" is not rayproject/ray:VERSION, and there is no container runtime here: map the "
+            "name to a directory with bin/ (a Python environment, or /usr): manta image "
+            "add %s PATH",
+            name, name);
     p.cache = dir ? xstrdup(dir) : image_cache_dir();
     p.env = image_env_dir(dir, &p.want);
     int r = pull_locked(&p, err);

@@ -105,10 +105,11 @@ int image_add(const char *dir, const char *name, const char *path, struct err *e
         return err_errno(err, errno, "%s", path);
     autofree char *bin = xasprintf("%s/bin", real);
     if (stat(bin, &st) < 0 || !S_ISDIR(st.st_mode))
-        return err_set(err, ERR_BAD_REQUEST,
-                       "%s has no bin/: give the directory of a Python environment (`python3 -m venv "
-                       "DIR`) or another prefix with programs in bin/",
-                       real);
+        return err_set(
+            err, ERR_BAD_REQUEST,
+            "%s has no bin/: give the directory of a Python environment (`python3 -m venv "
+            "DIR`) or another prefix with programs in bin/",
+            real);
     return edit_map(dir, name, real, err);
 }
 
@@ -152,7 +153,8 @@ static bool take_version(struct slice *rest, char out[32])
     return !rest->n || *rest->p == '-';
 }
 
-/* "-py311" anywhere among the suffixes; the others (-cpu, -gpu, -cu121, -aarch64) make no difference. */
+/* "-py311" anywhere among the suffixes; the others (-cpu, -gpu, -cu121, -aarch64) make no
+ * difference. */
 static bool take_suffixes(struct slice rest, char python[8])
 {
     struct slice part;
@@ -172,9 +174,9 @@ static bool take_suffixes(struct slice rest, char python[8])
 
 bool image_parse(const char *name, struct image_want *ret)
 {
-    static const char *const prefixes[] = {"rayproject/ray:", "rayproject/ray-ml:",
-                                           "docker.io/rayproject/ray:",
-                                           "docker.io/rayproject/ray-ml:"};
+    static const char *const prefixes[] = {
+        "rayproject/ray:", "rayproject/ray-ml:", "docker.io/rayproject/ray:",
+        "docker.io/rayproject/ray-ml:"};
     struct slice rest = slice_of(name);
     size_t i = 0;
 
@@ -233,7 +235,8 @@ int image_list(const char *dir, struct image_list *ret, struct err *err)
     if (r < 0)
         return r;
     json_each_member(json_root(map), key, val)
-        vec_push(&ret->items, (struct image){xstrdup(yyjson_get_str(key)), xstrdup(json_str(val, "")), true});
+        vec_push(&ret->items,
+                 (struct image){xstrdup(yyjson_get_str(key)), xstrdup(json_str(val, "")), true});
     if (glob(pattern, 0, NULL, &g) == 0)
         for (size_t i = 0; i < g.gl_pathc; i++) {
             struct buf b cleanup(buf_done) = BUF_LIMIT(4096);
@@ -256,7 +259,7 @@ int image_ray_version(const char *path, char ret[32], struct err *err)
         return err_errno(err, errno, "%s", path);
     if (glob(pattern, 0, NULL, &g) == 0) {
         const char *at = strstr(strrchr(g.gl_pathv[0], '/'), "/ray-") + 5;
-        snprintf(ret, 32, "%.*s", (int)strcspn(at, "-") , at);
+        snprintf(ret, 32, "%.*s", (int)strcspn(at, "-"), at);
         char *end = strstr(ret, ".dist");
         if (end)
             *end = '\0';

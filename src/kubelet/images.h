@@ -14,8 +14,8 @@
 #include "base/vec.h"
 
 struct image {
-    char *name; /* as written in the pod */
-    char *path; /* absolute; the environment's prefix */
+    char *name;  /* as written in the pod */
+    char *path;  /* absolute; the environment's prefix */
     bool mapped; /* by `manta image add`; otherwise made by a pull */
 };
 
@@ -34,8 +34,8 @@ int image_list(const char *dir, struct image_list *ret, struct err *err);
 
 /* What an image name asks for, when it is one of Ray's. */
 struct image_want {
-    char ray[32];    /* "2.52.0" */
-    char python[8];  /* "3.11", "" if the name has no -pyNNN */
+    char ray[32];   /* "2.52.0" */
+    char python[8]; /* "3.11", "" if the name has no -pyNNN */
 };
 /* False for names that are not rayproject/ray (or ray-ml) of a released version. */
 bool image_parse(const char *name, struct image_want *ret);

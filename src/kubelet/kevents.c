@@ -50,8 +50,9 @@ void kevents_free(struct kevents *e)
 
 static char *field_path(const struct kevent *ev)
 {
-    return ev->container ? xasprintf("spec.%s{%s}", ev->init ? "initContainers" : "containers", ev->container)
-                         : xstrdup("");
+    return ev->container
+               ? xasprintf("spec.%s{%s}", ev->init ? "initContainers" : "containers", ev->container)
+               : xstrdup("");
 }
 
 static void put_object(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct kevent *ev)
@@ -100,8 +101,10 @@ static void create(struct kevents *e, const struct kevent *ev, const struct know
     json_put_str(doc, obj, "reportingComponent", component);
     json_put_str(doc, obj, "reportingInstance", ev->component ? "" : e->node);
     json_mut_write(&b, obj);
-    kube_call(e->k, &(struct kube_call){
-                        .verb = KUBE_CREATE, .gvr = &gvr_core_events, .ns = n->ns, .body = buf_slice(&b)});
+    kube_call(e->k, &(struct kube_call){.verb = KUBE_CREATE,
+                                        .gvr = &gvr_core_events,
+                                        .ns = n->ns,
+                                        .body = buf_slice(&b)});
 }
 
 static void count_again(struct kevents *e, const struct known *n)

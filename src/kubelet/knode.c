@@ -56,8 +56,10 @@ static const char *since(struct kubelet *k, const struct condition *c, char now[
 static void put_conditions(struct kubelet *k, yyjson_mut_doc *doc, yyjson_mut_val *status)
 {
     bool ns = k->info.namespaces, net = !*k->info.internet;
-    autofree char *why = xasprintf("pods share this machine's network, files and processes: one RayCluster at a "
-                                   "time, no volumes at their mount paths, no `ray stop`: %s; %s", k->info.why, ns_advice());
+    autofree char *why =
+        xasprintf("pods share this machine's network, files and processes: one RayCluster at a "
+                  "time, no volumes at their mount paths, no `ray stop`: %s; %s",
+                  k->info.why, ns_advice());
     const struct condition all[] = {
         {"MemoryPressure", "False", "KubeletHasSufficientMemory",
          "kubelet has sufficient memory available"},
@@ -274,12 +276,13 @@ static void lease_written(void *ctx, int code, unused struct json *answer, unuse
 static void beat(struct kubelet *k)
 {
     char now[TIME_TEXT];
-    autofree char *spec =
-        xasprintf("\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}",
-                  k->node_name, LEASE_SECONDS, time_rfc3339_micro(clock_wall_ns(), now));
-    autofree char *create = xasprintf("{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{"
-                                      "\"name\":\"%s\",\"namespace\":\"" LEASE_NS "\"},%s}",
-                                      k->node_name, spec);
+    autofree char *spec = xasprintf(
+        "\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}",
+        k->node_name, LEASE_SECONDS, time_rfc3339_micro(clock_wall_ns(), now));
+    autofree char *create =
+        xasprintf("{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{"
+                  "\"name\":\"%s\",\"namespace\":\"" LEASE_NS "\"},%s}",
+                  k->node_name, spec);
     autofree char *patch = xasprintf("{%s}", spec);
 
     kube_call(k->kube, &(struct kube_call){.verb = k->lease_there ? KUBE_PATCH : KUBE_CREATE,

@@ -79,12 +79,13 @@ int kobject_get(void *ctx, const char *kind, const char *ns, const char *name, y
         if (o->known && !o->object)
             o->known = false;
         o->lasts_ns = FRESH_NS;
-        o->request = kube_call(k->kube, &(struct kube_call){.verb = KUBE_GET,
-                                                            .gvr = secret ? &gvr_secrets : &gvr_configmaps,
-                                                            .ns = ns,
-                                                            .name = name,
-                                                            .on_done = fetched,
-                                                            .ctx = o});
+        o->request =
+            kube_call(k->kube, &(struct kube_call){.verb = KUBE_GET,
+                                                   .gvr = secret ? &gvr_secrets : &gvr_configmaps,
+                                                   .ns = ns,
+                                                   .name = name,
+                                                   .on_done = fetched,
+                                                   .ctx = o});
     }
     int r = answer(o, ret, err);
     if (r == ERR_NOT_FOUND)
@@ -126,14 +127,15 @@ int kobject_token(void *ctx, yyjson_val *pod, const char *audience, int64_t seco
         /* A new one is taken at four fifths of its time. */
         o->lasts_ns = MAX(seconds, 600) / 5 * 4 * SECOND_NS;
         o->request = kube_call(
-            k->kube, &(struct kube_call){.verb = KUBE_CREATE,
-                                         .gvr = &gvr_serviceaccounts,
-                                         .ns = meta_namespace(pod),
-                                         .name = json_str_at(pod, "spec.serviceAccountName", "default"),
-                                         .subresource = "token",
-                                         .body = buf_slice(&body),
-                                         .on_done = fetched,
-                                         .ctx = o});
+            k->kube,
+            &(struct kube_call){.verb = KUBE_CREATE,
+                                .gvr = &gvr_serviceaccounts,
+                                .ns = meta_namespace(pod),
+                                .name = json_str_at(pod, "spec.serviceAccountName", "default"),
+                                .subresource = "token",
+                                .body = buf_slice(&body),
+                                .on_done = fetched,
+                                .ctx = o});
     }
     int r = answer(o, &found, err);
     if (r == 0)

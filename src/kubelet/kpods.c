@@ -71,7 +71,8 @@ static void deleted(void *ctx, int code, unused struct json *answer, struct err 
     if (code == ERR_CANCELLED)
         return;
     if (code < 0 && code != ERR_NOT_FOUND && code != ERR_CONFLICT)
-        log_warn("deleting a pod", "pod", pod_name(p->pod), "error", err->msg, NULL), p->again = true;
+        log_warn("deleting a pod", "pod", pod_name(p->pod), "error", err->msg, NULL),
+            p->again = true;
     if (code == 0 || code == ERR_NOT_FOUND || code == ERR_CONFLICT)
         p->removed = true; /* the watch may have said so already */
     maybe_forget(p);
@@ -254,10 +255,11 @@ static void cluster_read(void *ctx, int code, struct json *answer, unused struct
         struct ctr *c = p->pod->ctrs.v[i];
         if (!*c->image_version || strcmp(c->image_version, wanted) == 0)
             continue;
-        snprintf(text, sizeof text,
-                 "spec.rayVersion of the RayCluster is %s, but image \"%s\" has Ray %s here: probes and "
-                 "other settings follow rayVersion, so set it to %s",
-                 wanted, json_get_str(c->spec, "image", ""), c->image_version, c->image_version);
+        snprintf(
+            text, sizeof text,
+            "spec.rayVersion of the RayCluster is %s, but image \"%s\" has Ray %s here: probes and "
+            "other settings follow rayVersion, so set it to %s",
+            wanted, json_get_str(c->spec, "image", ""), c->image_version, c->image_version);
         on_event(p->k, p->pod, c->name, true, "RayVersionMismatch", text);
         return;
     }
@@ -420,10 +422,9 @@ void kpods_start(struct kubelet *k)
     k->host.event = on_event;
     k->host.ended = on_ended;
     k->host.ctx = k;
-    k->watch = kube_watch_new(k->kube, &(struct watch_opts){.gvr = &gvr_pods,
-                                                            .on_event = watched,
-                                                            .on_error = watch_failed,
-                                                            .ctx = k});
+    k->watch = kube_watch_new(
+        k->kube, &(struct watch_opts){
+                     .gvr = &gvr_pods, .on_event = watched, .on_error = watch_failed, .ctx = k});
 }
 
 void kpods_poke(struct kubelet *k)

@@ -61,11 +61,12 @@ static void serve_log(struct kubelet *k, struct http_req *r, struct kpod *p, str
     }
     int attempt = c->attempt - (s.options.previous ? 1 : 0);
     if (attempt < 0) {
-        kserver_refuse(r, 400,
-               s.options.previous
-                   ? "previous terminated container \"%s\" in pod \"%s\" not found"
-                   : "container \"%s\" in pod \"%s\" is waiting to start: ContainerCreating",
-               container, name);
+        kserver_refuse(
+            r, 400,
+            s.options.previous
+                ? "previous terminated container \"%s\" in pod \"%s\" not found"
+                : "container \"%s\" in pod \"%s\" is waiting to start: ContainerCreating",
+            container, name);
         return;
     }
     autofree char *path = xasprintf("%s/logs/%s/%d.log", p->pod->dir, container, attempt);
@@ -92,7 +93,8 @@ static void serve(struct kubelet *k, struct http_req *r, char *const parts[4])
         if (c)
             table[i].serve(k, r, p, c);
         else
-            kserver_refuse(r, 404, "container %s of pod %s/%s is not on this node", parts[3], parts[1], parts[2]);
+            kserver_refuse(r, 404, "container %s of pod %s/%s is not on this node", parts[3],
+                           parts[1], parts[2]);
         return;
     }
     kserver_refuse(r, 404, "not found");
@@ -122,6 +124,7 @@ int kserver_start(struct kubelet *k, struct err *err)
 
     if (fd < 0)
         return fd;
-    k->server = http_server_new(&k->loop, &(struct http_server_opts){.on_request = on_request, .ctx = k});
+    k->server =
+        http_server_new(&k->loop, &(struct http_server_opts){.on_request = on_request, .ctx = k});
     return http_server_listen_fd(k->server, fd, NULL, NULL, err);
 }

@@ -58,8 +58,10 @@ static void say_ready(struct kubelet *k)
     char line[1400] = "ready\n";
 
     if (!k->info.namespaces)
-        snprintf(line, sizeof line, "ready: pods are not isolated, and only one RayCluster can run at a time: %s (%s)\n",
-                 k->info.why, ns_advice());
+        snprintf(
+            line, sizeof line,
+            "ready: pods are not isolated, and only one RayCluster can run at a time: %s (%s)\n",
+            k->info.why, ns_advice());
     else if (*k->info.internet)
         snprintf(line, sizeof line, "ready: %s\n", k->info.internet);
     if (k->o->ready_fd >= 0) {
@@ -123,12 +125,13 @@ static void start_services(struct kubelet *k)
     unsigned port;
 
     api_address(k->config->server, host, &port);
-    k->services = services_new(&(struct services_opts){.kube = k->kube,
-                                                       .reach = k->info.namespaces ? k->reach : NULL,
-                                                       .api_host = host,
-                                                       .api_port = port,
-                                                       .changed = services_changed,
-                                                       .ctx = k});
+    k->services =
+        services_new(&(struct services_opts){.kube = k->kube,
+                                             .reach = k->info.namespaces ? k->reach : NULL,
+                                             .api_host = host,
+                                             .api_port = port,
+                                             .changed = services_changed,
+                                             .ctx = k});
 }
 
 /* Sockets belong to the namespace that they were made in. */
@@ -245,7 +248,8 @@ static int start(struct kubelet *k, struct err *err)
     if (r == 0)
         r = have_node(k, err);
     if (r == 0)
-        r = kube_new(&k->loop, k->config, &(struct kube_opts){.user_agent = "manta-kubelet/0.1"}, &k->kube, err);
+        r = kube_new(&k->loop, k->config, &(struct kube_opts){.user_agent = "manta-kubelet/0.1"},
+                     &k->kube, err);
     if (r < 0)
         return r;
     fill_host(k);

@@ -8,9 +8,9 @@
  * directory takes the pods back.
  *
  * State directory (mode 0700):
- *     reach.sock            sockets of the node's network (base/reach.h), served by the node process
- *     node.json             {"pid":N,"start":N} of the node process
- *     pods/UID/             one pod: pod.json, shim.sock, hosts, resolv.conf, volumes/, logs/
+ *     reach.sock            sockets of the node's network (base/reach.h), served by the node
+ * process node.json             {"pid":N,"start":N} of the node process pods/UID/             one
+ * pod: pod.json, shim.sock, hosts, resolv.conf, volumes/, logs/
  */
 #ifndef MANTA_KUBELET_KUBELET_H
 #define MANTA_KUBELET_KUBELET_H
@@ -22,15 +22,17 @@ struct kubelet_options {
     const char *state_dir;
     const char *node_name; /* NULL: "manta" */
     const char *cache_dir; /* of images; NULL: image_cache_dir() */
-    int ready_fd; /* gets one line, "ready" or "ready: WHAT DOES NOT WORK", and is closed; -1: none */
-    bool cleanup;          /* SIGTERM/SIGINT end all pods and the node process, too */
-    bool no_namespaces;    /* as if they did not work, for tests */
+    int ready_fd; /* gets one line, "ready" or "ready: WHAT DOES NOT WORK", and is closed; -1: none
+                   */
+    bool cleanup; /* SIGTERM/SIGINT end all pods and the node process, too */
+    bool no_namespaces; /* as if they did not work, for tests */
 };
 
 /* Runs until SIGTERM or SIGINT (exit code 0) or a fatal error (1, said on standard error). */
 int kubelet_run(const struct kubelet_options *o);
 
-/* Ends every pod and the node process under state_dir and removes their files. Without a kubelet. */
+/* Ends every pod and the node process under state_dir and removes their files. Without a kubelet.
+ */
 int kubelet_purge(const char *state_dir, struct err *err);
 
 /* The verbs. */

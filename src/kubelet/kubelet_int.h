@@ -21,11 +21,11 @@ struct kpod {
     struct json *unsent;          /* the newest status that was not sent yet */
     struct kube_request *sending; /* a status */
     struct kube_request *deleting;
-    bool ended;   /* its processes and files are gone */
-    bool removed; /* its object is gone from the API */
-    bool marked;  /* seen in the running list */
+    bool ended;         /* its processes and files are gone */
+    bool removed;       /* its object is gone from the API */
+    bool marked;        /* seen in the running list */
     bool version_asked; /* rayVersion was compared with the environment */
-    bool again;   /* its status or its deletion failed: kpods_retry() */
+    bool again;         /* its status or its deletion failed: kpods_retry() */
 };
 
 /* A pod that waits for a node. */
@@ -78,7 +78,7 @@ void kobjects_free(struct kubelet *k);
 /* knode.c */
 void knode_start(struct kubelet *k);
 void knode_retry(struct kubelet *k); /* registers, unless that is done */
-int64_t machine_memory(void);    /* bytes */
+int64_t machine_memory(void);        /* bytes */
 int64_t machine_cpu_milli(void);
 
 /* sched.c */

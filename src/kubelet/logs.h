@@ -40,7 +40,8 @@ struct log_filter {
 };
 void log_filter_feed(struct log_filter *f, struct slice line, struct buf *out);
 
-/* Where the last *n lines begin in a file of that size; *n becomes how many of them it does not have. */
+/* Where the last *n lines begin in a file of that size; *n becomes how many of them it does not
+ * have. */
 int64_t log_tail_offset(int fd, int64_t size, int64_t *n);
 
 struct log_serve {

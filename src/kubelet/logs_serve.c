@@ -1,4 +1,5 @@
-/* The answer to a request for a log: its files read as fast as the client takes them, then followed. */
+/* The answer to a request for a log: its files read as fast as the client takes them, then
+ * followed. */
 #include "base/mem.h"
 #include "kubelet/crilog.h"
 #include "kubelet/logs.h"
@@ -11,7 +12,8 @@
 
 #define CHUNK 65536
 #define UNSENT_MAX (512 << 10)
-#define FOLLOW_MS 50 /* how often a followed file is looked at; inotify would say no sooner in practice */
+#define FOLLOW_MS                                                                                  \
+    50 /* how often a followed file is looked at; inotify would say no sooner in practice */
 
 struct stream {
     struct http_req *r; /* NULL once it is closed */
@@ -83,7 +85,8 @@ static int open_age(const char *path, int age)
     return open(file, O_RDONLY | O_CLOEXEC);
 }
 
-/* How old the file is by now: it is renamed whenever a new one is begun. -1: it is not kept any more. */
+/* How old the file is by now: it is renamed whenever a new one is begun. -1: it is not kept any
+ * more. */
 static int age_of(const struct stream *t)
 {
     struct stat ours, st;
@@ -111,7 +114,9 @@ static int open_oldest(const char *path)
 /* Goes on with the file that was begun after this one. False if there is none (yet). */
 static bool next_file(struct stream *t)
 {
-    int age = age_of(t), fd = age < 0 ? open_oldest(t->path) : age ? open_age(t->path, age - 1) : -1;
+    int age = age_of(t), fd = age < 0 ? open_oldest(t->path)
+                              : age   ? open_age(t->path, age - 1)
+                                      : -1;
 
     if (fd < 0)
         return false;
@@ -161,7 +166,8 @@ static int64_t file_size(int fd)
     return fstat(fd, &st) < 0 ? 0 : st.st_size;
 }
 
-/* Where the answer begins: with the oldest file, or as many lines before the end as were asked for. */
+/* Where the answer begins: with the oldest file, or as many lines before the end as were asked for.
+ */
 static int open_first(const char *path, int64_t lines, int64_t *ret_at)
 {
     int fd = lines < 0 ? open_oldest(path) : open_age(path, 0);

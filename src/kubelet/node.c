@@ -146,9 +146,8 @@ static int finish_shim(struct node *n, struct shim_child *c, struct pipes *p, st
 
 static int start_shim(struct node *n, const char *dir, pid_t *ret, struct err *err)
 {
-    int flags = n->namespaces
-                    ? CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
-                    : 0;
+    int flags =
+        n->namespaces ? CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC : 0;
     struct shim_child c = {0};
     struct pipes p;
     int r = open_pipes(&p, err);
@@ -169,7 +168,8 @@ static int start_shim(struct node *n, const char *dir, pid_t *ret, struct err *e
     close(p.ready[1]);
     r = c.pid < 0 ? err_errno(err, errno, "making a pod's namespaces") : 0;
     if (r == 0) {
-        /* By the shim, not by the pod: the link of a pod's dead shim is deleted when that is reaped. */
+        /* By the shim, not by the pod: the link of a pod's dead shim is deleted when that is
+         * reaped. */
         snprintf(c.veth, sizeof c.veth, "v%d", c.pid);
         vec_push(&n->shims, c);
         r = finish_shim(n, &c, &p, err);

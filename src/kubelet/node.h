@@ -22,7 +22,7 @@
 #define NODE_POD_PREFIX 16
 #define NODE_SERVICE_NET "10.96.0.0"
 #define NODE_SERVICE_PREFIX 12
-#define NODE_UPLINK "10.244.0.2"  /* the way out, where slirp4netns runs */
+#define NODE_UPLINK "10.244.0.2" /* the way out, where slirp4netns runs */
 
 struct node_options {
     const char *state_dir;

@@ -111,7 +111,7 @@ int node_spawn(const char *self, const char *state_dir, bool no_namespaces, pid_
         n++;
     close(pipes[0]);
     text[n] = '\0';
-    return strcmp(text, "ready") == 0
-               ? 0
-               : err_set(err, ERR_IO, "starting the node process: %s", n ? text : "it ended at once");
+    return strcmp(text, "ready") == 0 ? 0
+                                      : err_set(err, ERR_IO, "starting the node process: %s",
+                                                n ? text : "it ended at once");
 }

@@ -83,8 +83,7 @@ int ns_enter_node(struct err *err)
     int r = 0;
 
     if (unshare(flags) < 0)
-        return err_errno(err, errno, "making a %snetwork and mount namespace",
-                         uid ? "user, " : "");
+        return err_errno(err, errno, "making a %snetwork and mount namespace", uid ? "user, " : "");
     if (uid && (r = map_ids(uid, gid, err)) < 0)
         return r;
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

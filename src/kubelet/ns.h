@@ -19,7 +19,8 @@ int ns_enter_node(struct err *err);
 /* Joins the node namespaces that a living shim (its pid) belongs to: see shim.h, NS_FD_*. */
 int ns_join_node(pid_t shim, struct err *err);
 
-/* fork() with namespaces: flags of clone(2). 0 in the child, the pid in the parent, -1 and errno. */
+/* fork() with namespaces: flags of clone(2). 0 in the child, the pid in the parent, -1 and errno.
+ */
 pid_t ns_fork(int flags);
 
 /* Start time of a process in clock ticks since boot, 0 if there is none: with the pid it names a

@@ -145,7 +145,8 @@ TEST(a_log_that_has_grown_is_renamed_and_begun_anew)
         struct stat st;
         bool kept = stat(file, &st) == 0;
         CHECK_INT(kept, age < CRILOG_FILES);
-        CHECK(!kept || age == 0 || (st.st_size >= CRILOG_FILE_MAX && st.st_size < CRILOG_FILE_MAX + 4096));
+        CHECK(!kept || age == 0 ||
+              (st.st_size >= CRILOG_FILE_MAX && st.st_size < CRILOG_FILE_MAX + 4096));
     }
     crilog_remove(path);
     CHECK_INT(rmdir(dir), 0);
@@ -179,7 +180,8 @@ TEST(log_options_are_those_of_the_api)
     } cases[] = {
         {"", "a\nbc\n\n"},
         {"follow=true&container=x", "a\nbc\n\n"},
-        {"timestamps=true", "2024-01-01T00:00:00.5Z a\n2024-01-01T00:00:01Z bc\n2024-01-01T00:00:02Z \n"},
+        {"timestamps=true",
+         "2024-01-01T00:00:00.5Z a\n2024-01-01T00:00:01Z bc\n2024-01-01T00:00:02Z \n"},
         {"sinceSeconds=9", "bc\n\n"},
         {"sinceTime=2024-01-01T00%3A00%3A02Z", "\n"},
         {"limitBytes=3", "a\nb"},
@@ -222,8 +224,8 @@ TEST(references_are_expanded_by_kubernetes_rules)
     static const struct {
         const char *in, *out;
     } cases[] = {
-        {"$(A)-$(B)", "1-2"}, {"$$(A)", "$(A)"},   {"$(NO)", "$(NO)"}, {"$A $", "$A $"},
-        {"$(A", "$(A"},       {"$$$(A)", "$1"},    {"", ""},           {"$()", "$()"},
+        {"$(A)-$(B)", "1-2"}, {"$$(A)", "$(A)"}, {"$(NO)", "$(NO)"}, {"$A $", "$A $"},
+        {"$(A", "$(A"},       {"$$$(A)", "$1"},  {"", ""},           {"$()", "$()"},
     };
     struct env e cleanup(env_done) = {0};
 
@@ -248,7 +250,8 @@ static char *env_text(const char *container, struct err *err)
     struct env e cleanup(env_done) = {0};
     struct buf b = BUF_INIT;
 
-    CHECK(json_parse(SLICE("{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"annotations\":{\"a\":\"x\\\"y\"}}}"),
+    CHECK(json_parse(SLICE("{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"annotations\":{"
+                           "\"a\":\"x\\\"y\"}}}"),
                      &pod, NULL) == 0);
     CHECK(json_parse(slice_of(container), &c, NULL) == 0);
     struct env_context ctx = {.pod = json_root(pod),
@@ -271,10 +274,14 @@ TEST(variables_come_from_fields_and_resources)
     static const struct {
         const char *container, *text;
     } cases[] = {
-        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"spec.nodeName\"}}}]}", "A=node\n"},
-        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.annotations['a']\"}}}]}",
+        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"spec.nodeName\"}}}"
+         "]}",
+         "A=node\n"},
+        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata."
+         "annotations['a']\"}}}]}",
          "A=x\"y\n"},
-        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.annotations\"}}}]}",
+        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata."
+         "annotations\"}}}]}",
          "A=a=\"x\\\"y\"\n"},
         {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"spec.no\"}}}]}",
          "unsupported fieldPath: spec.no"},
@@ -282,7 +289,8 @@ TEST(variables_come_from_fields_and_resources)
          "{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},{\"name\":\"B\",\"valueFrom\":"
          "{\"resourceFieldRef\":{\"resource\":\"limits.memory\",\"divisor\":\"1Ki\"}}}]}",
          "A=2\nB=1024\n"},
-        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\",\"optional\":true}}}]}",
+        {"{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\","
+         "\"optional\":true}}}]}",
          ""},
     };
 
@@ -301,9 +309,12 @@ TEST(ray_is_told_its_address_where_pods_have_no_network)
         const char *in, *out;
     } cases[] = {
         {"FQ_RAY_IP=svc.ns.svc.cluster.local", "FQ_RAY_IP=10.244.0.7"},
-        {"http://svc.ns.svc.cluster.local:8265/x svc.ns.svc.cluster.local", "http://10.244.0.7:8265/x 10.244.0.7"},
-        {"ulimit -n 65536; ray start --head --dashboard-agent-listen-port=52365  --metrics-export-port=8080 ",
-         "ulimit -n 65536; ray start --node-ip-address=127.77.1.2 --temp-dir=/tmp/manta-ray-258 --head "
+        {"http://svc.ns.svc.cluster.local:8265/x svc.ns.svc.cluster.local",
+         "http://10.244.0.7:8265/x 10.244.0.7"},
+        {"ulimit -n 65536; ray start --head --dashboard-agent-listen-port=52365  "
+         "--metrics-export-port=8080 ",
+         "ulimit -n 65536; ray start --node-ip-address=127.77.1.2 --temp-dir=/tmp/manta-ray-258 "
+         "--head "
          "--dashboard-agent-listen-port=20258  --metrics-export-port=25258 "},
         {"", ""},
         {"plain", "plain"},

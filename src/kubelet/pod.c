@@ -323,8 +323,8 @@ static void stop_shim(struct pod *p)
         return;
     }
     p->stage = POD_STOPPING;
-    p->stopping = shim_call(p->host->loop, p->dir, SLICE("{\"op\":\"stop\"}"), NULL, 0,
-                            shim_stopped, p);
+    p->stopping =
+        shim_call(p->host->loop, p->dir, SLICE("{\"op\":\"stop\"}"), NULL, 0, shim_stopped, p);
 }
 
 static void report(struct pod *p)

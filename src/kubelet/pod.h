@@ -29,19 +29,19 @@ struct pod_host {
     const char *state_dir; /* absolute */
     const char *reach;     /* path of reach.sock */
     const char *node_name, *host_ip;
-    bool namespaces, uplink; /* uplink: pods have a way to the internet */
+    bool namespaces, uplink;   /* uplink: pods have a way to the internet */
     int64_t cpu_milli, memory; /* of the machine */
     struct pulls *pulls;
     /* See pod_object_fn: ERR_UNAVAILABLE while it is being fetched; pod_poke() comes later. */
     pod_object_fn *object;
-    int (*token)(void *ctx, yyjson_val *pod, const char *audience, int64_t seconds,
-                 struct buf *out, struct err *err);
+    int (*token)(void *ctx, yyjson_val *pod, const char *audience, int64_t seconds, struct buf *out,
+                 struct err *err);
     dns_lookup_fn *lookup; /* names of services, for pods without namespaces (fallback.h) */
     void (*service_env)(void *ctx, const char *ns, struct env *e); /* may be NULL */
     void (*status)(void *ctx, struct pod *p, yyjson_val *status);  /* it changed */
     /* container NULL: about the pod. */
-    void (*event)(void *ctx, struct pod *p, const char *container, bool warning,
-                  const char *reason, const char *message);
+    void (*event)(void *ctx, struct pod *p, const char *container, bool warning, const char *reason,
+                  const char *message);
     void (*ended)(void *ctx, struct pod *p); /* everything is gone; the host may free it later */
     void *ctx;
 };
@@ -98,22 +98,23 @@ struct pod {
     struct shim_watch *watch;
     struct shim_call *stopping;
     uv_timer_t timer;
-    bool deleting;       /* the object is deleted, or gone from the API */
-    bool orphan;         /* the object is gone: no status, no events */
-    bool failed;         /* cannot run at all: phase Failed with the reason below */
+    bool deleting; /* the object is deleted, or gone from the API */
+    bool orphan;   /* the object is gone: no status, no events */
+    bool failed;   /* cannot run at all: phase Failed with the reason below */
     char reason[64], message[512];
     int64_t grace_ns, deadline; /* of the deletion (monotonic); 0: none yet */
     char start_time[TIME_TEXT];
     struct json *status; /* as last reported */
-    char told[512]; /* the last problem of the sandbox that was told in an event */
-    int64_t retry_ns; /* the sandbox is tried again then (monotonic); 0: when poked */
+    char told[512];      /* the last problem of the sandbox that was told in an event */
+    int64_t retry_ns;    /* the sandbox is tried again then (monotonic); 0: when poked */
     bool syncing;
     void *user; /* the host's */
 };
 
-/* Takes the object's pod: a living shim in its directory is taken back. ip: "" to leave the choice. */
+/* Takes the object's pod: a living shim in its directory is taken back. ip: "" to leave the choice.
+ */
 struct pod *pod_new(const struct pod_host *host, struct json *object, const char *ip);
-void pod_free(struct pod *p); /* its processes go on */
+void pod_free(struct pod *p);                        /* its processes go on */
 void pod_update(struct pod *p, struct json *object); /* a new version of the object */
 void pod_removed(struct pod *p); /* the object is gone from the API: end it without grace */
 void pod_poke(struct pod *p);    /* something may have changed */
@@ -125,20 +126,20 @@ const char *pod_name(const struct pod *p);
 bool pod_is_over(const struct pod *p); /* nothing runs and nothing will */
 
 /* pod_start.c */
-bool pod_dir_alive(const char *dir); /* a shim serves there */
-int pod_sandbox(struct pod *p, struct err *err);     /* files, volumes, shim; ERR_UNAVAILABLE: wait */
-void pod_recover(struct pod *p);                     /* records → containers */
+bool pod_dir_alive(const char *dir);             /* a shim serves there */
+int pod_sandbox(struct pod *p, struct err *err); /* files, volumes, shim; ERR_UNAVAILABLE: wait */
+void pod_recover(struct pod *p);                 /* records → containers */
 int pod_write_spec(struct pod *p, struct ctr *c, struct err *err);
 
 /* pod_ctr.c */
 void ctr_try_start(struct ctr *c);
 void ctr_shim_state(struct ctr *c, yyjson_val *state);
-void ctr_lost(struct ctr *c); /* its shim died */
+void ctr_lost(struct ctr *c);                                        /* its shim died */
 void ctr_kill(struct ctr *c, int64_t grace_ns, const char *message); /* idempotent; event Killing */
-void ctr_kill_step(struct ctr *c); /* TERM and KILL when they are due */
+void ctr_kill_step(struct ctr *c);        /* TERM and KILL when they are due */
 int64_t ctr_next_ns(const struct ctr *c); /* when it needs a look (monotonic); 0: never */
-bool ctr_restarts(const struct ctr *c); /* after its end, by the restart policy */
-bool ctr_done(const struct ctr *c);     /* ended and will not run again */
+bool ctr_restarts(const struct ctr *c);   /* after its end, by the restart policy */
+bool ctr_done(const struct ctr *c);       /* ended and will not run again */
 void ctr_wait(struct ctr *c, const char *reason, const char *fmt, ...) printf_like(3, 4);
 void ctr_event(struct ctr *c, bool warning, const char *reason, const char *fmt, ...)
     printf_like(4, 5);

@@ -71,10 +71,9 @@ static bool in_backoff(struct ctr *c)
     if (c->attempt < 0 || clock_mono_ns() >= c->end_ns + c->backoff_ns)
         return false;
     if (strcmp(c->wait_reason, "CrashLoopBackOff") != 0)
-        ctr_event(c, true, "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", c->name,
-                  pod_name(p), pod_ns(p), p->uid);
-    ctr_wait(c, "CrashLoopBackOff",
-             "back-off %llds restarting failed container=%s pod=%s_%s(%s)",
+        ctr_event(c, true, "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)",
+                  c->name, pod_name(p), pod_ns(p), p->uid);
+    ctr_wait(c, "CrashLoopBackOff", "back-off %llds restarting failed container=%s pod=%s_%s(%s)",
              (long long)(c->backoff_ns / SECOND_NS), c->name, pod_name(p), pod_ns(p), p->uid);
     return true;
 }
@@ -103,7 +102,7 @@ static void begin_pull(struct ctr *c, const char *image)
     if (strcmp(json_get_str(c->spec, "imagePullPolicy", ""), "Never") == 0) {
         if (strcmp(c->wait_reason, "ErrImageNeverPull") != 0)
             ctr_event(c, true, "ErrImageNeverPull",
-                  "Container image \"%s\" is not present with pull policy of Never", image);
+                      "Container image \"%s\" is not present with pull policy of Never", image);
         ctr_wait(c, "ErrImageNeverPull",
                  "Container image \"%s\" is not present with pull policy of Never", image);
         return;
@@ -122,7 +121,8 @@ static void tell_pulled(struct ctr *c, const char *image, const struct pull_info
     c->image_told = true;
     if (c->pull_waited)
         ctr_event(c, false, "Pulled",
-              "Successfully pulled image \"%s\" in %.3fs (%.3fs including waiting)", image, took, took);
+                  "Successfully pulled image \"%s\" in %.3fs (%.3fs including waiting)", image,
+                  took, took);
     else
         ctr_event(c, false, "Pulled", "Container image \"%s\" already present on machine", image);
 }
@@ -180,8 +180,8 @@ static void send_start(struct ctr *c)
     int n = snprintf(text, sizeof text, "{\"op\":\"start\",\"container\":\"%s\",\"attempt\":%d}",
                      c->name, c->attempt);
 
-    c->starting = shim_call(c->pod->host->loop, c->pod->dir, (struct slice){text, (size_t)n}, NULL, 0,
-                            start_answered, c);
+    c->starting = shim_call(c->pod->host->loop, c->pod->dir, (struct slice){text, (size_t)n}, NULL,
+                            0, start_answered, c);
 }
 
 static void config_failed(struct ctr *c, int code, const struct err *err)
@@ -347,10 +347,11 @@ static void send_signal(struct ctr *c, int sig)
     char text[512];
     int n = sig == SIGKILL
                 ? snprintf(text, sizeof text, "{\"op\":\"kill\",\"container\":\"%s\"}", c->name)
-                : snprintf(text, sizeof text, "{\"op\":\"signal\",\"container\":\"%s\",\"signal\":%d}",
-                           c->name, sig);
+                : snprintf(text, sizeof text,
+                           "{\"op\":\"signal\",\"container\":\"%s\",\"signal\":%d}", c->name, sig);
 
-    shim_call(c->pod->host->loop, c->pod->dir, (struct slice){text, (size_t)n}, NULL, 0, NULL, NULL);
+    shim_call(c->pod->host->loop, c->pod->dir, (struct slice){text, (size_t)n}, NULL, 0, NULL,
+              NULL);
 }
 
 static void prestop_done(void *ctx, int code, yyjson_val *answer, struct err *err)
@@ -384,15 +385,16 @@ static void run_prestop(struct ctr *c)
     if (command) {
         json_put(doc, obj, "argv", json_thaw(doc, command));
     } else {
-        autofree char *seconds = xasprintf("%lld", (long long)json_int_at(hook, "sleep.seconds", 0));
+        autofree char *seconds =
+            xasprintf("%lld", (long long)json_int_at(hook, "sleep.seconds", 0));
         yyjson_mut_val *argv = json_put_arr(doc, obj, "argv");
         yyjson_mut_arr_add_strcpy(doc, argv, "sleep");
         yyjson_mut_arr_add_strcpy(doc, argv, seconds);
     }
     json_mut_write(&b, obj);
     int null = probe_null_fd();
-    c->prestop = shim_call(c->pod->host->loop, c->pod->dir, buf_slice(&b), (int[]){null, null, null},
-                           3, prestop_done, c);
+    c->prestop = shim_call(c->pod->host->loop, c->pod->dir, buf_slice(&b),
+                           (int[]){null, null, null}, 3, prestop_done, c);
 }
 
 void ctr_kill(struct ctr *c, int64_t grace_ns, const char *message)
@@ -464,7 +466,8 @@ int64_t ctr_next_ns(const struct ctr *c)
 static int64_t probe_grace_ns(const struct ctr *c, enum probe_kind kind)
 {
     int64_t pod = json_int_at(pod_spec(c->pod), "terminationGracePeriodSeconds", 30);
-    return json_int_at(json_get(c->spec, probe_member(kind)), "terminationGracePeriodSeconds", pod) *
+    return json_int_at(json_get(c->spec, probe_member(kind)), "terminationGracePeriodSeconds",
+                       pod) *
            SECOND_NS;
 }
 

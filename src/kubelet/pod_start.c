@@ -59,7 +59,8 @@ static void hosts_text(const struct pod *p, struct buf *b)
     buf_adds(b, "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost "
                 "ip6-localhost ip6-loopback\n");
     if (*sub)
-        buf_printf(b, "%s\t%s.%s.%s.svc." CLUSTER_DOMAIN "\t%s\n", p->ip, host, sub, pod_ns(p), host);
+        buf_printf(b, "%s\t%s.%s.%s.svc." CLUSTER_DOMAIN "\t%s\n", p->ip, host, sub, pod_ns(p),
+                   host);
     else
         buf_printf(b, "%s\t%s\n", p->ip, host);
     json_each(json_get(pod_spec(p), "hostAliases"), alias, i, n) {
@@ -74,7 +75,8 @@ static void resolv_text(const struct pod *p, struct buf *b)
 {
     yyjson_val *dns = json_get(pod_spec(p), "dnsConfig");
 
-    buf_printf(b, "search %s.svc." CLUSTER_DOMAIN " svc." CLUSTER_DOMAIN " " CLUSTER_DOMAIN, pod_ns(p));
+    buf_printf(b, "search %s.svc." CLUSTER_DOMAIN " svc." CLUSTER_DOMAIN " " CLUSTER_DOMAIN,
+               pod_ns(p));
     json_each(json_get(dns, "searches"), s, i, n)
         buf_printf(b, " %s", json_str(s, ""));
     buf_adds(b, "\nnameserver " NODE_GATEWAY "\noptions ndots:5\n");
@@ -156,7 +158,8 @@ void pod_refresh(struct pod *p)
 
 /* ---- taking a pod back ---- */
 
-static struct json *read_record(const struct pod *p, const char *name, int attempt, const char *what)
+static struct json *read_record(const struct pod *p, const char *name, int attempt,
+                                const char *what)
 {
     autofree char *path = xasprintf("%s/containers/%s/%d.%s.json", p->dir, name, attempt, what);
     struct buf b cleanup(buf_done) = BUF_LIMIT(1 << 20);
@@ -290,9 +293,9 @@ static int64_t object_store_bytes(const struct ctr *c)
 }
 
 /*
- * What Ray is told on a machine that is not a cluster's: nothing is reported home, and a busy machine
- * is no reason to give up. A dashboard whose modules miss their 30 s never serves, and its head stays
- * unready for good; a raylet whose agents miss theirs dies.
+ * What Ray is told on a machine that is not a cluster's: nothing is reported home, and a busy
+ * machine is no reason to give up. A dashboard whose modules miss their 30 s never serves, and its
+ * head stays unready for good; a raylet whose agents miss theirs dies.
  */
 static const struct {
     const char *name, *value;
@@ -306,8 +309,8 @@ static const struct {
 /* What the image's own environment would be, and what Ray needs here. */
 static void image_env(const struct ctr *c, struct env *e)
 {
-    autofree char *path =
-        xasprintf("%s/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", c->image_path);
+    autofree char *path = xasprintf(
+        "%s/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", c->image_path);
     autofree char *store = xasprintf("%lld", (long long)object_store_bytes(c));
 
     env_set(e, "PATH", path);

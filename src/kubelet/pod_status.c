@@ -113,8 +113,7 @@ struct conditions {
 
 static yyjson_val *old_condition(const struct pod *p, const char *type)
 {
-    yyjson_val *from = p->status ? json_root(p->status)
-                                 : json_get(json_root(p->object), "status");
+    yyjson_val *from = p->status ? json_root(p->status) : json_get(json_root(p->object), "status");
 
     json_each(json_get(from, "conditions"), item, i, n)
         if (strcmp(json_get_str(item, "type", ""), type) == 0)
@@ -202,11 +201,12 @@ static void put_conditions(const struct pod *p, yyjson_mut_doc *doc, yyjson_mut_
     autofree char *message = xasprintf("containers with incomplete status: %s", names);
     bool over = strcmp(phase, "Succeeded") == 0;
 
-    put_condition(&s, "PodReadyToStartContainers", p->stage == POD_UP || p->stage == POD_ENDING, NULL,
-                  NULL);
-    put_condition(&s, "Initialized", !*names || over, over     ? "PodCompleted"
-                                                       : *names ? "ContainersNotInitialized"
-                                                                : NULL,
+    put_condition(&s, "PodReadyToStartContainers", p->stage == POD_UP || p->stage == POD_ENDING,
+                  NULL, NULL);
+    put_condition(&s, "Initialized", !*names || over,
+                  over     ? "PodCompleted"
+                  : *names ? "ContainersNotInitialized"
+                           : NULL,
                   *names && !over ? message : NULL);
     put_readiness(&s, phase);
     keep_others(&s);
@@ -219,7 +219,8 @@ static void put_ips(yyjson_mut_doc *doc, yyjson_mut_val *status, const char *one
     json_put_str(doc, yyjson_mut_arr_add_obj(doc, json_put_arr(doc, status, all)), "ip", ip);
 }
 
-static void put_containers(const struct pod *p, yyjson_mut_doc *doc, yyjson_mut_val *status, bool init)
+static void put_containers(const struct pod *p, yyjson_mut_doc *doc, yyjson_mut_val *status,
+                           bool init)
 {
     yyjson_mut_val *arr = NULL;
 

@@ -29,8 +29,10 @@ static int no_object(unused void *ctx, const char *kind, const char *ns, const c
 
     (void)ns;
     if (!map) {
-        json_parse(SLICE("{\"kind\":\"ConfigMap\",\"data\":{\"k\":\"from map\",\"f.sh\":\"echo file\\n\"}}"),
-                   &map, NULL);
+        json_parse(
+            SLICE(
+                "{\"kind\":\"ConfigMap\",\"data\":{\"k\":\"from map\",\"f.sh\":\"echo file\\n\"}}"),
+            &map, NULL);
         json_parse(SLICE("{\"kind\":\"Secret\",\"data\":{\"k\":\"aGlkZGVu\"}}"), &secret, NULL);
     }
     if (strcmp(name, "here") != 0)
@@ -151,10 +153,10 @@ static struct json *make_pod(const char *spec, const char *extra)
 {
     struct json *doc = NULL;
     struct err err = {0};
-    autofree char *text =
-        xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\","
-                  "\"uid\":\"0a1b-2c3d\",\"labels\":{\"a\":\"b\"}%s},\"spec\":{%s}}",
-                  extra, spec);
+    autofree char *text = xasprintf(
+        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\","
+        "\"uid\":\"0a1b-2c3d\",\"labels\":{\"a\":\"b\"}%s},\"spec\":{%s}}",
+        extra, spec);
     CHECK_OK(json_parse(slice_of(text), &doc, &err), &err);
     return doc;
 }
@@ -204,8 +206,8 @@ static void delete_pod(struct lab *l, int grace)
     char extra[160], when[TIME_TEXT];
 
     time_rfc3339(clock_wall_ns() + grace * SECOND_NS, when);
-    snprintf(extra, sizeof extra,
-             ",\"deletionTimestamp\":\"%s\",\"deletionGracePeriodSeconds\":%d", when, grace);
+    snprintf(extra, sizeof extra, ",\"deletionTimestamp\":\"%s\",\"deletionGracePeriodSeconds\":%d",
+             when, grace);
     autofree char *spec = json_text(pod_spec(l->pod));
     spec[strlen(spec) - 1] = '\0';
     struct json *object autojson = make_pod(spec + 1, extra);
@@ -221,17 +223,29 @@ TEST(a_pod_runs_to_completion)
 
     if (!lab_up(&l))
         return;
-    lab_pod(&l, "\"restartPolicy\":\"Never\",\"initContainers\":[" SHELL("i", "echo init > /v/x") 
-                ",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],"
-                "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}},{\"name\":\"m\",\"configMap\":{\"name\":\"here\"}},"
-                "{\"name\":\"t\",\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"path\":\"token\"}},"
-                "{\"downwardAPI\":{\"items\":[{\"path\":\"l\",\"fieldRef\":{\"fieldPath\":\"metadata.labels\"}}]}}]}}],"
-                "\"containers\":[" SHELL("c", "cat /v/x; echo $A $B $C $D; cat /t/token /t/l; sh /m/f.sh; exit 3")
-                ",\"env\":[{\"name\":\"A\",\"value\":\"one\"},{\"name\":\"B\",\"value\":\"$(A) $$(A) $(NO)\"},"
-                "{\"name\":\"C\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},"
-                "{\"name\":\"D\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"here\",\"key\":\"k\"}}}],"
-                "\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"},{\"name\":\"m\",\"mountPath\":\"/m\"},"
-                "{\"name\":\"t\",\"mountPath\":\"/t\"}]}]");
+    lab_pod(
+        &l,
+        "\"restartPolicy\":\"Never\",\"initContainers\":[" SHELL(
+            "i",
+            "echo init > /v/x") ",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],"
+                                "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}},{\"name\":\"m\","
+                                "\"configMap\":{\"name\":\"here\"}},"
+                                "{\"name\":\"t\",\"projected\":{\"sources\":[{"
+                                "\"serviceAccountToken\":{\"path\":\"token\"}},"
+                                "{\"downwardAPI\":{\"items\":[{\"path\":\"l\",\"fieldRef\":{"
+                                "\"fieldPath\":\"metadata.labels\"}}]}}]}}],"
+                                "\"containers\":[" SHELL(
+                                    "c",
+                                    "cat /v/x; echo $A $B $C $D; cat /t/token /t/l; sh /m/f.sh; "
+                                    "exit 3") ",\"env\":[{\"name\":\"A\",\"value\":\"one\"},{"
+                                              "\"name\":\"B\",\"value\":\"$(A) $$(A) $(NO)\"},"
+                                              "{\"name\":\"C\",\"valueFrom\":{\"fieldRef\":{"
+                                              "\"fieldPath\":\"status.podIP\"}}},"
+                                              "{\"name\":\"D\",\"valueFrom\":{\"secretKeyRef\":{"
+                                              "\"name\":\"here\",\"key\":\"k\"}}}],"
+                                              "\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/"
+                                              "v\"},{\"name\":\"m\",\"mountPath\":\"/m\"},"
+                                              "{\"name\":\"t\",\"mountPath\":\"/t\"}]}]");
     if (wait_for(&l, "phase", "Failed")) {
         autofree char *log = log_of(&l, "c", 0);
         yyjson_val *s = json_root(l.status);
@@ -239,7 +253,8 @@ TEST(a_pod_runs_to_completion)
         CHECK(strstr(log, " F a-tokena=\"b\"") && strstr(log, "file"));
         CHECK_INT(json_int_at(s, "containerStatuses.0.state.terminated.exitCode", -1), 3);
         CHECK_STR(json_str_at(s, "containerStatuses.0.state.terminated.reason", ""), "Error");
-        CHECK_STR(json_str_at(s, "initContainerStatuses.0.state.terminated.reason", ""), "Completed");
+        CHECK_STR(json_str_at(s, "initContainerStatuses.0.state.terminated.reason", ""),
+                  "Completed");
         CHECK_STR(json_str_at(s, "podIP", ""), "10.244.0.7");
         CHECK(strstr(buf_str(&l.events), "Started c: Started container c\n"));
     }
@@ -272,12 +287,19 @@ TEST(deletion_is_graceful_and_leaves_nothing)
 
     if (!lab_up(&l))
         return;
-    lab_pod(&l, "\"containers\":[" SHELL("c", "trap 'echo bye > /h/bye; exit 0' TERM; touch /tmp/up; "
-                                              "while :; do sleep 0.02; done")
-                ",\"volumeMounts\":[{\"name\":\"h\",\"mountPath\":\"/h\"}],"
-                "\"readinessProbe\":{\"exec\":{\"command\":[\"test\",\"-e\",\"/tmp/up\"]},\"initialDelaySeconds\":30},"
-                "\"lifecycle\":{\"preStop\":{\"exec\":{\"command\":[\"sh\",\"-c\",\"echo pre > /h/pre\"]}}}}],"
-                "\"volumes\":[{\"name\":\"h\",\"hostPath\":{\"path\":\"/tmp/manta-pod-test-host\"}}]");
+    lab_pod(
+        &l,
+        "\"containers\":[" SHELL(
+            "c",
+            "trap 'echo bye > /h/bye; exit 0' TERM; touch /tmp/up; "
+            "while :; do sleep 0.02; done") ",\"volumeMounts\":[{\"name\":\"h\",\"mountPath\":\"/"
+                                            "h\"}],"
+                                            "\"readinessProbe\":{\"exec\":{\"command\":[\"test\","
+                                            "\"-e\",\"/tmp/up\"]},\"initialDelaySeconds\":30},"
+                                            "\"lifecycle\":{\"preStop\":{\"exec\":{\"command\":["
+                                            "\"sh\",\"-c\",\"echo pre > /h/pre\"]}}}}],"
+                                            "\"volumes\":[{\"name\":\"h\",\"hostPath\":{\"path\":"
+                                            "\"/tmp/manta-pod-test-host\"}}]");
     if (wait_for(&l, "conditions.2.status", "True")) {
         CHECK_STR(json_str_at(json_root(l.status), "conditions.2.type", ""), "Ready");
         delete_pod(&l, 20);
@@ -298,8 +320,9 @@ TEST(a_new_kubelet_takes_the_pod_back)
 
     if (!lab_up(&l))
         return;
-    lab_pod(&l, "\"restartPolicy\":\"Never\",\"containers\":[" SHELL("c", "while [ ! -e /tmp/go ]; do sleep 0.02; "
-                                                                        "done; echo done; exit 9") "}]");
+    lab_pod(&l, "\"restartPolicy\":\"Never\",\"containers\":[" SHELL(
+                    "c", "while [ ! -e /tmp/go ]; do sleep 0.02; "
+                         "done; echo done; exit 9") "}]");
     if (wait_for(&l, "phase", "Running")) {
         struct json *object autojson = json_ref(l.pod->object);
         autofree char *go = xasprintf("%s/containers/c/tmp/go", l.pod->dir);
@@ -310,7 +333,9 @@ TEST(a_new_kubelet_takes_the_pod_back)
         CHECK_OK(file_write(go, SLICE("x"), 0644, &err), &err);
         l.pod = pod_new(&l.host, object, "10.244.9.9");
         wait_for(&l, "phase", "Failed");
-        CHECK_INT(json_int_at(json_root(l.status), "containerStatuses.0.state.terminated.exitCode", -1), 9);
+        CHECK_INT(
+            json_int_at(json_root(l.status), "containerStatuses.0.state.terminated.exitCode", -1),
+            9);
         CHECK_STR(json_str_at(json_root(l.status), "podIP", ""), "10.244.0.7");
         autofree char *log = log_of(&l, "c", 0);
         CHECK(strstr(log, " F done\n"));
@@ -330,8 +355,9 @@ TEST(what_cannot_be_had_says_what_to_do)
                 "{\"name\":\"d\",\"image\":\"busybox\",\"env\":[{\"name\":\"X\",\"valueFrom\":"
                 "{\"configMapKeyRef\":{\"name\":\"gone\",\"key\":\"k\"}}}]}]");
     if (wait_for(&l, "containerStatuses.0.state.waiting.reason", "ErrImagePull")) {
-        CHECK(strstr(json_str_at(json_root(l.status), "containerStatuses.0.state.waiting.message", ""),
-                     "manta image add nginx:1 PATH"));
+        CHECK(strstr(
+            json_str_at(json_root(l.status), "containerStatuses.0.state.waiting.message", ""),
+            "manta image add nginx:1 PATH"));
         wait_for(&l, "containerStatuses.0.state.waiting.reason", "ImagePullBackOff");
     }
     wait_for(&l, "containerStatuses.1.state.waiting.reason", "CreateContainerConfigError");
@@ -348,9 +374,10 @@ TEST(a_failing_liveness_probe_restarts_the_container)
 
     if (!lab_up(&l))
         return;
-    lab_pod(&l, "\"terminationGracePeriodSeconds\":1,\"containers\":[" SHELL("c", "exec sleep 1000")
-                ",\"livenessProbe\":{\"exec\":{\"command\":[\"sh\",\"-c\",\"echo sick; exit 1\"]},"
-                "\"periodSeconds\":1,\"failureThreshold\":1}}]");
+    lab_pod(&l, "\"terminationGracePeriodSeconds\":1,\"containers\":[" SHELL(
+                    "c", "exec sleep 1000") ",\"livenessProbe\":{\"exec\":{\"command\":[\"sh\",\"-"
+                                            "c\",\"echo sick; exit 1\"]},"
+                                            "\"periodSeconds\":1,\"failureThreshold\":1}}]");
     if (wait_for(&l, "phase", "Running")) {
         /* Each status that is written comes back as a new object; the old one goes. */
         struct json *again autojson = json_copy(json_root(l.pod->object));
@@ -360,7 +387,9 @@ TEST(a_failing_liveness_probe_restarts_the_container)
         CHECK(strstr(buf_str(&l.events), "Unhealthy c: Liveness probe failed: sick\n"));
         CHECK(strstr(buf_str(&l.events),
                      "Killing c: Container c failed liveness probe, will be restarted\n"));
-        CHECK_INT(json_int_at(json_root(l.status), "containerStatuses.0.lastState.terminated.exitCode", -1), 143);
+        CHECK_INT(json_int_at(json_root(l.status),
+                              "containerStatuses.0.lastState.terminated.exitCode", -1),
+                  143);
     }
     delete_pod(&l, 0);
     wait_for(&l, NULL, "ended");
@@ -373,8 +402,9 @@ TEST(a_sidecar_runs_beside_and_ends_after)
 
     if (!lab_up(&l))
         return;
-    lab_pod(&l, "\"restartPolicy\":\"Never\",\"initContainers\":[" SHELL("s", "exec sleep 1000")
-                ",\"restartPolicy\":\"Always\"}],\"containers\":[" SHELL("c", "exit 0") "}]");
+    lab_pod(&l, "\"restartPolicy\":\"Never\",\"initContainers\":[" SHELL(
+                    "s", "exec sleep 1000") ",\"restartPolicy\":\"Always\"}],\"containers\":"
+                                            "[" SHELL("c", "exit 0") "}]");
     if (wait_for(&l, "phase", "Succeeded"))
         wait_for(&l, "initContainerStatuses.0.state.terminated.reason", "Error");
     delete_pod(&l, 0);
@@ -388,8 +418,10 @@ TEST(wget_probes_are_understood)
         const char *command;
         size_t n;
     } cases[] = {
-        {"[\"bash\",\"-c\",\"wget --tries 1 -T 2 -q -O- http://localhost:52365/api/local_raylet_healthz | "
-         "grep success && wget --tries 1 -T 10 -q -O- http://localhost:8265/api/gcs_healthz | grep success\"]",
+        {"[\"bash\",\"-c\",\"wget --tries 1 -T 2 -q -O- "
+         "http://localhost:52365/api/local_raylet_healthz | "
+         "grep success && wget --tries 1 -T 10 -q -O- http://localhost:8265/api/gcs_healthz | grep "
+         "success\"]",
          2},
         {"[\"sh\",\"-c\",\"wget -qO- http://127.0.0.1/ | grep -q ok\"]", 1},
         {"[\"bash\",\"-c\",\"wget http://localhost:1/ | grep a; rm x\"]", 0},
@@ -443,22 +475,29 @@ TEST(a_head_of_real_ray_becomes_ready)
     pulls_free(l.host.pulls);
     l.host.pulls = pulls_new(&l.loop, NULL, pulled, &l); /* the user's own cache */
     autofree char *spec = xasprintf(
-        "\"volumes\":[{\"name\":\"shared-mem\",\"emptyDir\":{\"medium\":\"Memory\",\"sizeLimit\":\"2Gi\"}}],"
-        "\"containers\":[{\"name\":\"ray-head\",\"image\":\"rayproject/ray:%s\",\"command\":[\"/bin/bash\",\"-c\",\"--\"],"
-        "\"args\":[\"ulimit -n 65536; ray start --head  --block  --dashboard-agent-listen-port=52365  "
-        "--dashboard-host=0.0.0.0  --metrics-export-port=8080  --num-cpus=1  --memory=2147483648 \"],"
-        "\"env\":[{\"name\":\"RAY_PORT\",\"value\":\"6379\"},{\"name\":\"RAY_ADDRESS\",\"value\":\"127.0.0.1:6379\"}],"
+        "\"volumes\":[{\"name\":\"shared-mem\",\"emptyDir\":{\"medium\":\"Memory\",\"sizeLimit\":"
+        "\"2Gi\"}}],"
+        "\"containers\":[{\"name\":\"ray-head\",\"image\":\"rayproject/ray:%s\",\"command\":[\"/"
+        "bin/bash\",\"-c\",\"--\"],"
+        "\"args\":[\"ulimit -n 65536; ray start --head  --block  "
+        "--dashboard-agent-listen-port=52365  "
+        "--dashboard-host=0.0.0.0  --metrics-export-port=8080  --num-cpus=1  --memory=2147483648 "
+        "\"],"
+        "\"env\":[{\"name\":\"RAY_PORT\",\"value\":\"6379\"},{\"name\":\"RAY_ADDRESS\",\"value\":"
+        "\"127.0.0.1:6379\"}],"
         "\"resources\":{\"limits\":{\"memory\":\"2Gi\"}},"
         "\"volumeMounts\":[{\"name\":\"shared-mem\",\"mountPath\":\"/dev/shm\"}],"
         "\"readinessProbe\":{\"exec\":{\"command\":[\"bash\",\"-c\",\"wget --tries 1 -T 2 -q -O- "
-        "http://localhost:52365/api/local_raylet_healthz | grep success && wget --tries 1 -T 10 -q -O- "
+        "http://localhost:52365/api/local_raylet_healthz | grep success && wget --tries 1 -T 10 -q "
+        "-O- "
         "http://localhost:8265/api/gcs_healthz | grep success\"]},\"initialDelaySeconds\":10,"
         "\"timeoutSeconds\":2,\"periodSeconds\":5,\"failureThreshold\":10}}]",
         version);
     int64_t began = clock_mono_ns();
     lab_pod(&l, spec);
     wait_for(&l, "conditions.2.status", "True");
-    fprintf(stderr, "ready after %.1f s\n%s", (double)(clock_mono_ns() - began) / 1e9, buf_str(&l.events));
+    fprintf(stderr, "ready after %.1f s\n%s", (double)(clock_mono_ns() - began) / 1e9,
+            buf_str(&l.events));
     began = clock_mono_ns();
     delete_pod(&l, 30);
     wait_for(&l, NULL, "ended");

@@ -80,8 +80,8 @@ char *env_expand(const struct env *e, const char *text)
 bool object_key(yyjson_val *object, const char *key, struct buf *out)
 {
     yyjson_val *v = json_get(json_get(object, "data"), key);
-    bool secret = strcmp(json_get_str(object, "kind", ""), "Secret") == 0 ||
-                  json_get(object, "type");
+    bool secret =
+        strcmp(json_get_str(object, "kind", ""), "Secret") == 0 || json_get(object, "type");
 
     if (yyjson_is_str(v) && !secret) {
         buf_add(out, yyjson_get_str(v), yyjson_get_len(v));
@@ -185,7 +185,8 @@ int env_resource(const struct env_context *c, yyjson_val *ref, char **ret, struc
     if (!container || !dot)
         return err_set(err, ERR_INVALID, "unsupported container resource: %s", resource);
     autofree char *kind = xstrndup(resource, (size_t)(dot - resource));
-    const char *text = json_get_str(json_get(json_get(container, "resources"), kind), dot + 1, NULL);
+    const char *text =
+        json_get_str(json_get(json_get(container, "resources"), kind), dot + 1, NULL);
     bool cpu = strcmp(dot + 1, "cpu") == 0;
     if (strcmp(divisor_text, "0") != 0 && quantity_parse(slice_of(divisor_text), &divisor, err) < 0)
         return ERR_INVALID;

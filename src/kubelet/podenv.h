@@ -39,12 +39,14 @@ int env_build(const struct env_context *c, struct env *e, struct err *err);
 /* $(VAR) from e, $$ for $; unknown references stay as they are. The caller's. */
 char *env_expand(const struct env *e, const char *text);
 
-/* A downward API field ("metadata.name", "metadata.labels['k']", "status.podIP" …), the caller's. */
+/* A downward API field ("metadata.name", "metadata.labels['k']", "status.podIP" …), the caller's.
+ */
 int env_field(const struct env_context *c, const char *path, char **ret, struct err *err);
 /* A resource of a container of the pod, divided, rounded up. */
 int env_resource(const struct env_context *c, yyjson_val *ref, char **ret, struct err *err);
 
-/* The bytes under a key of a ConfigMap (data, binaryData) or Secret. False if there is no such key. */
+/* The bytes under a key of a ConfigMap (data, binaryData) or Secret. False if there is no such key.
+ */
 bool object_key(yyjson_val *object, const char *key, struct buf *out);
 
 #endif

@@ -38,9 +38,9 @@ size_t probe_parse_wget(yyjson_val *command, struct wget_check checks[WGET_CHECK
 struct http_check;
 struct http_check_opts {
     struct ctr *ctr;
-    bool in_pod;  /* connect from inside the pod's network ("localhost") */
+    bool in_pod; /* connect from inside the pod's network ("localhost") */
     const char *scheme, *host, *path, *method; /* path NULL: only connect */
-    yyjson_val *headers; /* of a httpGet */
+    yyjson_val *headers;                       /* of a httpGet */
     unsigned port, timeout_ms;
     const char *word; /* the body must contain it; NULL: a status of 200 to 399 is enough */
     void (*done)(void *ctx, bool ok, const char *output);

@@ -109,7 +109,8 @@ static void judge(struct http_check *h, const struct http_result *res, bool *ret
     *ret_ok = false;
     if (res->outcome == HTTP_CALL_TIMEOUT)
         snprintf(h->output, sizeof h->output,
-                 "Get \"%s\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+                 "Get \"%s\": context deadline exceeded (Client.Timeout exceeded while awaiting "
+                 "headers)",
                  h->url);
     else if (res->outcome != HTTP_CALL_DONE)
         snprintf(h->output, sizeof h->output, "Get \"%s\": %s", h->url, res->error);
@@ -118,7 +119,8 @@ static void judge(struct http_check *h, const struct http_result *res, bool *ret
     else if (h->word && !body_has(res->body, h->word))
         snprintf(h->output, sizeof h->output, "%s answered without \"%s\"", h->url, h->word);
     else
-        snprintf(h->output, sizeof h->output, "%.*s", (int)n, res->body.p ? res->body.p : ""), *ret_ok = true;
+        snprintf(h->output, sizeof h->output, "%.*s", (int)n, res->body.p ? res->body.p : ""),
+            *ret_ok = true;
 }
 
 static void http_done(unused struct http_call *call, const struct http_result *res, void *ctx)
@@ -163,9 +165,8 @@ static int start_http(struct http_check *h, const struct http_check_opts *o, str
         return err->code;
     json_each(o->headers, item, i, n)
         if (n_fields < ARRAY_SIZE(fields))
-            fields[n_fields++] =
-                (struct http_field){slice_of(json_get_str(item, "name", "")),
-                                    slice_of(json_get_str(item, "value", ""))};
+            fields[n_fields++] = (struct http_field){slice_of(json_get_str(item, "name", "")),
+                                                     slice_of(json_get_str(item, "value", ""))};
     http_client_send(h->client, &(struct http_call_opts){.path = h->url + strlen(origin),
                                                          .fields = fields,
                                                          .nfields = n_fields,

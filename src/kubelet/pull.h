@@ -26,8 +26,8 @@ struct pull_info {
     int64_t retry_ns;           /* monotonic time of the next try */
 };
 
-struct pulls *pulls_new(uv_loop_t *loop, const char *cache_dir,
-                        void (*changed)(void *ctx), void *ctx);
+struct pulls *pulls_new(uv_loop_t *loop, const char *cache_dir, void (*changed)(void *ctx),
+                        void *ctx);
 void pulls_free(struct pulls *p); /* running pulls go on in their processes, unheard */
 
 void pull_look(struct pulls *p, const char *image, struct pull_info *ret);

@@ -63,7 +63,8 @@ static void written(uv_write_t *w, int status)
         return;
     if (status < 0) {
         flow_close(to->flow);
-    } else if (from->paused && uv_stream_get_write_queue_size((uv_stream_t *)&to->tcp) < QUEUE_MAX / 2) {
+    } else if (from->paused &&
+               uv_stream_get_write_queue_size((uv_stream_t *)&to->tcp) < QUEUE_MAX / 2) {
         from->paused = false;
         uv_read_start((uv_stream_t *)&from->tcp, give_room, on_read);
     }

@@ -16,7 +16,7 @@ struct rootfs_mount {
     const char *source; /* absolute path on the machine, file or directory; NULL: a tmpfs */
     const char *target; /* absolute path in the container */
     bool read_only;
-    int64_t size; /* bytes of a tmpfs; 0: the kernel's default */
+    int64_t size;  /* bytes of a tmpfs; 0: the kernel's default */
     unsigned mode; /* of a tmpfs' root */
 };
 

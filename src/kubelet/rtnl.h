@@ -17,7 +17,8 @@ int rtnl_veth_add(int fd, const char *name, const char *master, const char *peer
                   struct err *err);
 int rtnl_set_master(int fd, const char *name, const char *master, struct err *err);
 int rtnl_set_mac(int fd, const char *name, const unsigned char mac[6], struct err *err);
-/* A port of a bridge gets only what is sent to mac (and broadcasts): nothing whose place is unknown. */
+/* A port of a bridge gets only what is sent to mac (and broadcasts): nothing whose place is
+ * unknown. */
 int rtnl_port_only(int fd, const char *name, const unsigned char mac[6], struct err *err);
 int rtnl_link_del(int fd, const char *name, struct err *err); /* absent: 0 */
 int rtnl_addr_add(int fd, const char *name, const char *ip, unsigned prefix, struct err *err);

@@ -82,7 +82,8 @@ static bool selector_matches(struct kubelet *k, yyjson_val *pod)
     return true;
 }
 
-/* Resources that no node here has (GPUs, TPUs …): the name of the first one; NULL if there is none. */
+/* Resources that no node here has (GPUs, TPUs …): the name of the first one; NULL if there is none.
+ */
 static const char *unknown_resource(yyjson_val *pod)
 {
     json_each(json_at(pod, "spec.containers"), c, i, n)
@@ -184,10 +185,11 @@ static void bind_pod(struct kubelet *k, struct unbound *u)
 {
     yyjson_val *pod = json_root(u->object);
     struct binding *b = xnew(struct binding);
-    autofree char *body =
-        xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\","
-                  "\"uid\":\"%s\"},\"target\":{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"%s\"}}",
-                  meta_name(pod), meta_namespace(pod), meta_uid(pod), k->node_name);
+    autofree char *body = xasprintf(
+        "{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"%s\",\"namespace\":"
+        "\"%s\","
+        "\"uid\":\"%s\"},\"target\":{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"%s\"}}",
+        meta_name(pod), meta_namespace(pod), meta_uid(pod), k->node_name);
 
     b->k = k;
     b->pod = json_ref(u->object);

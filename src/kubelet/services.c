@@ -249,7 +249,8 @@ static int connect_port(void *ctx, struct err *err)
         return reach_connect("", s->o.api_host, s->o.api_port, err);
     each_endpoint(s, p->ns, p->service, p->port_name, count_endpoint, &c);
     if (!c.at)
-        return err_set(err, ERR_UNAVAILABLE, "service %s/%s has no ready endpoint", p->ns, p->service);
+        return err_set(err, ERR_UNAVAILABLE, "service %s/%s has no ready endpoint", p->ns,
+                       p->service);
     c = (struct choice){.wanted = p->next++ % c.at};
     each_endpoint(s, p->ns, p->service, p->port_name, count_endpoint, &c);
     return reach_connect(s->o.reach, c.ip, c.port, err);
@@ -348,11 +349,11 @@ struct services *services_new(const struct services_opts *o)
     uv_timer_init(kube_loop(o->kube), &s->later);
     s->later.data = s;
     s->services = store_new(&(struct store_opts){.on_change = changed, .ctx = s});
-    s->slices = store_new(&(struct store_opts){.labels = {SERVICE_LABEL}, .on_change = changed, .ctx = s});
-    s->watch_services = kube_watch_new(o->kube, &(struct watch_opts){.gvr = &gvr_services,
-                                                                     .store = s->services,
-                                                                     .on_synced = list_done,
-                                                                     .ctx = s});
+    s->slices =
+        store_new(&(struct store_opts){.labels = {SERVICE_LABEL}, .on_change = changed, .ctx = s});
+    s->watch_services = kube_watch_new(
+        o->kube, &(struct watch_opts){
+                     .gvr = &gvr_services, .store = s->services, .on_synced = list_done, .ctx = s});
     s->watch_slices = kube_watch_new(o->kube, &(struct watch_opts){.gvr = &gvr_endpointslices,
                                                                    .store = s->slices,
                                                                    .on_synced = list_done,

@@ -38,7 +38,7 @@
 #define SHIM_PACKET_MAX 131072
 
 struct shim_options {
-    const char *dir;  /* the pod's directory, absolute */
+    const char *dir; /* the pod's directory, absolute */
     bool namespaces;
     int node_net, node_mnt; /* descriptors of the node's namespaces, -1 without */
     int go;    /* a pipe: the node writes the shim's pid as text when the veth is there */

@@ -63,8 +63,8 @@ void shim_accept(struct shim *s)
 
 static int op_start(struct request *q, struct err *err)
 {
-    return shim_start(q->s, q->container, (int)json_int_at(q->body, "attempt", 0),
-                      &q->conn->starts, err);
+    return shim_start(q->s, q->container, (int)json_int_at(q->body, "attempt", 0), &q->conn->starts,
+                      err);
 }
 
 static int find_running(struct request *q, struct shim_container **ret, struct err *err)
@@ -151,9 +151,8 @@ static const struct {
     const char *name;
     int (*run)(struct request *q, struct err *err);
 } ops[] = {
-    {"start", op_start}, {"signal", op_signal}, {"kill", op_kill},
-    {"exec", op_exec},   {"watch", op_watch},   {"stop", op_stop},
-    {"socket", op_socket},
+    {"start", op_start}, {"signal", op_signal}, {"kill", op_kill},     {"exec", op_exec},
+    {"watch", op_watch}, {"stop", op_stop},     {"socket", op_socket},
 };
 
 static void run_request(struct shim *s, struct shim_conn *c, struct slice text, const int *fds,

@@ -13,8 +13,8 @@ struct shim_container {
     struct json *spec;
     struct container_run run; /* descriptors are -1 once closed */
     bool started, reported, reaped, exited;
-    int status;         /* of wait(2), of the payload if reported, else of the init */
-    char *message;      /* why it could not start */
+    int status;    /* of wait(2), of the payload if reported, else of the init */
+    char *message; /* why it could not start */
     int64_t started_ns, finished_ns;
     struct crilog log;
 };

@@ -46,9 +46,8 @@ static bool lab_up(struct lab *l, bool no_namespaces)
     l->node = fork();
     if (l->node == 0) {
         close(pipes[0]);
-        _exit(node_run(&(struct node_options){.state_dir = l->dir,
-                                              .no_namespaces = no_namespaces,
-                                              .ready_fd = pipes[1]}));
+        _exit(node_run(&(struct node_options){
+            .state_dir = l->dir, .no_namespaces = no_namespaces, .ready_fd = pipes[1]}));
     }
     close(pipes[1]);
     CHECK(read(pipes[0], said, sizeof said - 1) > 0);
@@ -139,7 +138,8 @@ static struct json *wait_exit(struct lab *l, int attempt)
             json_parse(slice_of(text), &doc, NULL);
             return doc;
         }
-        if (poll(&p, 1, 10000) != 1 || unix_recv(fd, packet, sizeof packet, NULL, 0, NULL, NULL) <= 0) {
+        if (poll(&p, 1, 10000) != 1 ||
+            unix_recv(fd, packet, sizeof packet, NULL, 0, NULL, NULL) <= 0) {
             FAIL("no end of attempt %d", attempt);
             return NULL;
         }
@@ -169,9 +169,10 @@ TEST(container_runs_with_its_own_world)
     if (!lab_up(&l, false))
         return;
     lab_pod(&l, "aaaa-1", "10.244.0.5");
-    autofree char *said = start(&l, 0, "echo $$; hostname; echo x > /tmp/mine; echo bad >&2; "
-                                       "cat /proc/1/comm; touch /usr/x 2>/dev/null && echo wrote; "
-                                       "exit 7");
+    autofree char *said = start(&l, 0,
+                                "echo $$; hostname; echo x > /tmp/mine; echo bad >&2; "
+                                "cat /proc/1/comm; touch /usr/x 2>/dev/null && echo wrote; "
+                                "exit 7");
     CHECK_STR(said, "{}");
     struct json *doc autojson = wait_exit(&l, 0);
     CHECK_INT(json_int_at(json_root(doc), "exitCode", -1), 7);
@@ -195,7 +196,8 @@ TEST(container_that_cannot_start_says_why)
     lab_pod(&l, "aaaa-2", "10.244.0.5");
     put_file(l.pod, "containers/c/0.spec.json",
              "{\"argv\":[\"no-such-program\"],\"env\":[\"PATH=/bin\"],\"log\":\"logs/c/0.log\"}");
-    autofree char *said = shim_ask(&l, "{\"op\":\"start\",\"container\":\"c\",\"attempt\":0}", 0, 0);
+    autofree char *said =
+        shim_ask(&l, "{\"op\":\"start\",\"container\":\"c\",\"attempt\":0}", 0, 0);
     CHECK(strstr(said, "executable file not found in $PATH"));
     struct json *doc autojson = wait_exit(&l, 0);
     CHECK_INT(json_int_at(json_root(doc), "exitCode", -1), 128);
@@ -211,14 +213,16 @@ TEST(signals_reach_the_payload_and_kill_ends_everything)
     if (!lab_up(&l, false))
         return;
     lab_pod(&l, "aaaa-3", "10.244.0.5");
-    autofree unused char *a = start(&l, 0, "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.05; done");
+    autofree unused char *a =
+        start(&l, 0, "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.05; done");
     autofree char *b = shim_ask(&l, "{\"op\":\"signal\",\"container\":\"c\",\"signal\":15}", 0, 0);
     CHECK_STR(b, "{}");
     struct json *doc autojson = wait_exit(&l, 0);
     /* The shell may not have set its trap yet: then the signal's default ends it. */
     int64_t code = json_int_at(json_root(doc), "exitCode", -1);
     CHECK(code == 3 || code == 143);
-    autofree unused char *c = start(&l, 1, "sleep 1000 & sleep 1000 & trap '' TERM; wait; sleep 1000");
+    autofree unused char *c =
+        start(&l, 1, "sleep 1000 & sleep 1000 & trap '' TERM; wait; sleep 1000");
     autofree unused char *d = shim_ask(&l, "{\"op\":\"kill\",\"container\":\"c\"}", 0, 0);
     struct json *doc2 autojson = wait_exit(&l, 1);
     CHECK_INT(json_int_at(json_root(doc2), "exitCode", -1), 137);
@@ -273,9 +277,11 @@ TEST(pods_are_reached_and_reach_out)
     int service autoclose = reach_listen(l.reach, "10.96.0.1", 443, &err);
     CHECK_OK(service, &err);
     lab_pod(&l, "aaaa-5", "10.244.0.9");
-    autofree unused char *a = start(&l, 0, "exec python3 -c 'import socket; s=socket.create_server((chr(48)"
-                                    "+chr(46)+chr(48),8000)); c=socket.create_connection((\\\"10.96.0.1\\\","
-                                    "443)); s.accept()'");
+    autofree unused char *a =
+        start(&l, 0,
+              "exec python3 -c 'import socket; s=socket.create_server((chr(48)"
+              "+chr(46)+chr(48),8000)); c=socket.create_connection((\\\"10.96.0.1\\\","
+              "443)); s.accept()'");
     struct pollfd p = {.fd = service, .events = POLLIN};
     CHECK_INT(poll(&p, 1, 10000), 1);
     CHECK(port_answers(&l, "10.244.0.9", 8000));

@@ -37,9 +37,16 @@ static void __attribute__((noreturn)) run_slirp(int go, int ready)
     fcntl(ready, F_SETFD, 0);
     for (int i = 0; i < 3; i++)
         dup2(null, i);
-    const char *argv[] = {"slirp4netns", "--mtu=1500", "--cidr=" NODE_POD_NET "/16",
-                          "--disable-host-loopback", "--netns-type=path", ready_arg, user, net,
-                          TAP, NULL};
+    const char *argv[] = {"slirp4netns",
+                          "--mtu=1500",
+                          "--cidr=" NODE_POD_NET "/16",
+                          "--disable-host-loopback",
+                          "--netns-type=path",
+                          ready_arg,
+                          user,
+                          net,
+                          TAP,
+                          NULL};
     if (geteuid() == 0) { /* as root there is no user namespace to join */
         argv[6] = net;
         argv[7] = TAP;
@@ -71,7 +78,8 @@ static const char *why_ended(int status)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return "pods cannot reach the internet: install slirp4netns";
     return access("/dev/net/tun", R_OK | W_OK) < 0
-               ? "pods cannot reach the internet: slirp4netns needs /dev/net/tun to be readable and "
+               ? "pods cannot reach the internet: slirp4netns needs /dev/net/tun to be readable "
+                 "and "
                  "writable (chmod 0666 /dev/net/tun)"
                : "pods cannot reach the internet: slirp4netns does not run here";
 }
@@ -92,8 +100,8 @@ void uplink_start(struct uplink *u, int rtnl)
     close(u->go);
     bool up = poll(&p, 1, 1000) == 1 && read(u->ready, text, 1) == 1;
     close(u->ready);
-    /* slirp4netns takes every frame as meant for it: one that the bridge floods, since it does not know
-     * (any more) where a pod is, would be answered from outside in the pod's name. */
+    /* slirp4netns takes every frame as meant for it: one that the bridge floods, since it does not
+     * know (any more) where a pod is, would be answered from outside in the pod's name. */
     if (up && rtnl_set_master(rtnl, TAP, NODE_BRIDGE, &err) == 0 &&
         rtnl_port_only(rtnl, TAP, slirp_mac, &err) == 0 && rtnl_link_up(rtnl, TAP, &err) == 0)
         return;

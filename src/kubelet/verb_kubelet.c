@@ -49,7 +49,9 @@ int verb_kubelet(int argc, char **argv)
                    take_value("--ready-fd", arg, value, &ready)) {
             i++;
         } else {
-            fprintf(stderr, "manta kubelet: unknown or incomplete flag \"%s\"\nSee: manta kubelet --help\n", arg);
+            fprintf(stderr,
+                    "manta kubelet: unknown or incomplete flag \"%s\"\nSee: manta kubelet --help\n",
+                    arg);
             return 2;
         }
     }

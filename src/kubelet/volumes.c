@@ -85,7 +85,8 @@ static int put_items(const struct target *t, yyjson_val *object, yyjson_val *ite
     return 0;
 }
 
-static int fill_object(const struct target *t, const char *kind, yyjson_val *source, struct err *err)
+static int fill_object(const struct target *t, const char *kind, yyjson_val *source,
+                       struct err *err)
 {
     const char *name = json_get_str(source, "name", json_get_str(source, "secretName", ""));
     bool optional = json_bool_at(source, "optional", false);
@@ -143,8 +144,8 @@ static const struct source {
     int (*fill)(const struct target *t, yyjson_val *source, struct err *err);
     bool projected_only;
 } sources[] = {
-    {"configMap", fill_configmap, false},    {"secret", fill_secret, false},
-    {"downwardAPI", fill_downward, false},   {"projected", fill_projected, false},
+    {"configMap", fill_configmap, false},      {"secret", fill_secret, false},
+    {"downwardAPI", fill_downward, false},     {"projected", fill_projected, false},
     {"serviceAccountToken", fill_token, true},
 };
 
@@ -173,9 +174,10 @@ static int check_host_path(yyjson_val *source, struct err *err)
     }
     if (!*type && lstat(path, &st) < 0)
         return file_mkdirs(path, 0755, err);
-    return stat(path, &st) < 0 ? err_set(err, ERR_INVALID, "hostPath type check failed: %s is not a %s",
-                                         path, *type ? type : "file or directory")
-                               : 0;
+    return stat(path, &st) < 0
+               ? err_set(err, ERR_INVALID, "hostPath type check failed: %s is not a %s", path,
+                         *type ? type : "file or directory")
+               : 0;
 }
 
 static int make_volume(const struct volume_context *c, yyjson_val *volume, struct err *err)
@@ -256,7 +258,8 @@ int volume_source(const struct volume_context *c, yyjson_val *mount, const struc
     char real[PATH_MAX];
 
     if (!volume)
-        return err_set(err, ERR_INVALID, "volumeMounts names volume \"%s\", which the pod lacks", name);
+        return err_set(err, ERR_INVALID, "volumeMounts names volume \"%s\", which the pod lacks",
+                       name);
     const char *host = json_str_at(volume, "hostPath.path", NULL);
     dir = host ? xstrdup(host) : volume_dir(c, volume);
     if (*sub && !path_is_inside(sub))

@@ -13,8 +13,8 @@ struct volume_context {
     struct env_context env; /* container is NULL */
     const char *dir;        /* the pod's directory */
     /* A token for the pod's service account; conventions of pod_object_fn. */
-    int (*token)(void *ctx, yyjson_val *pod, const char *audience, int64_t seconds,
-                 struct buf *out, struct err *err);
+    int (*token)(void *ctx, yyjson_val *pod, const char *audience, int64_t seconds, struct buf *out,
+                 struct err *err);
 };
 
 /* Makes and fills all. On failure what is there stays; calling it again is fine. */

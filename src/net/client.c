@@ -11,7 +11,8 @@
 #define HEADERS_MAX (256 * 1024) /* bytes of a response's headers */
 #define BODY_DEFAULT ((size_t)64 << 20)
 #define POOL_MAX 32
-#define KEEP_BUF (4 * 1024) /* of each buffer of a call in the pool: 32 answers of pods are 300 KB */
+#define KEEP_BUF                                                                                   \
+    (4 * 1024) /* of each buffer of a call in the pool: 32 answers of pods are 300 KB */
 
 const char *http_outcome_name(enum http_outcome o)
 {

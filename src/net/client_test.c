@@ -335,7 +335,8 @@ TEST(timeout)
         struct get g = {0}, first;
         start(&e);
         struct http_client *c = env_client(&e, m->tls, m->http1);
-        get(c, &first, "GET", "/echo", (struct slice){0}); /* a handshake may take longer than 50 ms */
+        get(c, &first, "GET", "/echo",
+            (struct slice){0}); /* a handshake may take longer than 50 ms */
         run_until(&e, &first.done, 1, 20000);
         buf_done(&first.data);
         http_client_send(c, &(struct http_call_opts){

@@ -40,7 +40,8 @@ struct pass {
     struct act_watcher watcher;
 };
 
-/* A plan with more actions than this lends its place, so that a few large clusters hold up nobody. */
+/* A plan with more actions than this lends its place, so that a few large clusters hold up nobody.
+ */
 #define LONG_PLAN 16
 
 static void waits(struct pass *p, bool begins)
@@ -104,8 +105,8 @@ static bool await_kinds(struct pass *p, const struct snapshot *s)
 
 static void note_failure(struct pass *p, const char *error)
 {
-    log_error("Reconciler error", "controller", p->planner->controller, "namespace",
-             p->ns, "name", p->name, "reconcileID", p->id, "error", error, NULL);
+    log_error("Reconciler error", "controller", p->planner->controller, "namespace", p->ns, "name",
+              p->name, "reconcileID", p->id, "error", error, NULL);
 }
 
 static void emit(struct pass *p, const struct note *n, const char *error)

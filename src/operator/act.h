@@ -42,8 +42,8 @@ enum pass_result {
 };
 
 /* Runs a pass over ns/name. on_end comes once, perhaps before the function returns. */
-/* on_wait (may be NULL) tells when the pass begins (-1) and ends (+1) to be one that others need not
- * wait for: it waits for a dashboard, or its plan is long. */
+/* on_wait (may be NULL) tells when the pass begins (-1) and ends (+1) to be one that others need
+ * not wait for: it waits for a dashboard, or its plan is long. */
 struct act_watcher {
     void (*on_end)(void *ctx, enum pass_result result, int64_t again_ns);
     void (*on_wait)(void *ctx, int places);

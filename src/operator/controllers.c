@@ -14,8 +14,8 @@
 #include <string.h>
 
 /* Keys of one kind under way for each of --reconcile-concurrency, and at least: enough to keep the
- * API server busy at the default rate limit. Each holds its plan in memory, some 100 KB. Passes that
- * wait for a dashboard or have a long plan do not count. */
+ * API server busy at the default rate limit. Each holds its plan in memory, some 100 KB. Passes
+ * that wait for a dashboard or have a long plan do not count. */
 #define KEYS_EACH 2
 #define KEYS_LEAST 4
 #define KEYS_MOST 64
@@ -320,8 +320,8 @@ static void on_scrape(void *ctx)
         metrics_set(METRIC_QUEUE_LONGEST_SECONDS, longest, name, name);
         metrics_set(METRIC_QUEUE_UNFINISHED_SECONDS, sum, name, name);
         metrics_set(METRIC_QUEUE_DEPTH, (double)queue_depth_low(c->queue), name, name, "-100");
-        metrics_set(METRIC_QUEUE_DEPTH,
-                    (double)(queue_depth(c->queue) - queue_depth_low(c->queue)), name, name, "0");
+        metrics_set(METRIC_QUEUE_DEPTH, (double)(queue_depth(c->queue) - queue_depth_low(c->queue)),
+                    name, name, "0");
     }
 }
 

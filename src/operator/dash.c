@@ -58,7 +58,8 @@ static yyjson_val *head_pod_of(struct host *h, struct arena *a, const char *clus
     yyjson_val **pods = w->list(w->ctx, a, KIND_POD, h->ns, "ray.io/cluster", cluster, &n);
 
     for (size_t i = 0; i < n; i++)
-        if (!strcmp(json_get_str(json_at(pods[i], "metadata.labels"), "ray.io/node-type", ""), "head"))
+        if (!strcmp(json_get_str(json_at(pods[i], "metadata.labels"), "ray.io/node-type", ""),
+                    "head"))
             return pods[i];
     return NULL;
 }
@@ -112,8 +113,8 @@ static struct host *host_new(struct dash *d, const char *name)
 
     h->dash = d;
     h->name = xstrdup(name);
-    if (slice_cut(&rest, '.', &service) && slice_cut(&rest, '.', &ns) && slice_cut(&rest, '.', &svc) &&
-        slice_is(svc, "svc")) {
+    if (slice_cut(&rest, '.', &service) && slice_cut(&rest, '.', &ns) &&
+        slice_cut(&rest, '.', &svc) && slice_is(svc, "svc")) {
         h->service = xstrndup(service.p, service.n);
         h->ns = xstrndup(ns.p, ns.n);
     }
@@ -182,15 +183,15 @@ static bool is_ok(int status)
 /* Upstream decodes into typed fields: a value of another kind makes the whole answer a failure. */
 static bool decodes(yyjson_val *job)
 {
-    static const char *const strings[] = {"status", "message", "job_id", "submission_id", "entrypoint",
-                                          "error_type"};
+    static const char *const strings[] = {"status",        "message",    "job_id",
+                                          "submission_id", "entrypoint", "error_type"};
 
     for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
         yyjson_val *v = json_get(job, strings[i]);
         if (v && !yyjson_is_str(v) && !yyjson_is_null(v))
             return false;
     }
-    json_each_member (json_get(job, "metadata"), key, value)
+    json_each_member(json_get(job, "metadata"), key, value)
         if (!key || !yyjson_is_str(value))
             return false;
     return yyjson_is_obj(job);
@@ -283,9 +284,8 @@ static void send_proxied(struct exchange *x)
                                            [DASH_POST_JOB] = KUBE_CREATE,
                                            [DASH_POST_STOP] = KUBE_CREATE,
                                            [DASH_PUT_SERVE] = KUBE_UPDATE};
-    autofree char *path =
-        xasprintf("/api/v1/namespaces/%s/services/%s:dashboard/proxy%s", x->r.target.cluster_ns,
-                  x->r.target.service, x->path);
+    autofree char *path = xasprintf("/api/v1/namespaces/%s/services/%s:dashboard/proxy%s",
+                                    x->r.target.cluster_ns, x->r.target.service, x->path);
 
     kube_call(x->dash->o.kube, &(struct kube_call){.verb = verbs[x->r.what],
                                                    .path = path,

@@ -2,9 +2,9 @@
  * Ray's dashboard over HTTP, as upstream's client speaks to it (spec: rayjob §13.1): one client an
  * address, 2 s a request (10 s through the API server's proxy), never in anybody's way.
  *
- * Names like "svc.ns.svc.cluster.local" are resolved by the machine; where that fails, or where pods live
- * in a network of their own (MANTA_REACH), from the store: the Service's cluster IP, or for a headless
- * one the head pod's.
+ * Names like "svc.ns.svc.cluster.local" are resolved by the machine; where that fails, or where
+ * pods live in a network of their own (MANTA_REACH), from the store: the Service's cluster IP, or
+ * for a headless one the head pod's.
  */
 #ifndef MANTA_OPERATOR_DASH_H
 #define MANTA_OPERATOR_DASH_H
@@ -29,7 +29,8 @@ struct dash_request {
     struct dash_target target; /* copied */
     const char *job_id;
     struct slice body;
-    /* state as planners see it; body borrowed; error NULL unless DASH_FAILED. Once, from the loop. */
+    /* state as planners see it; body borrowed; error NULL unless DASH_FAILED. Once, from the loop.
+     */
     void (*on_done)(void *ctx, const struct dash_answer *answer);
     void *ctx;
 };

@@ -1,4 +1,5 @@
-/* Nobody waits for somebody else's large cluster or hanging dashboard: told by order, not by clocks. */
+/* Nobody waits for somebody else's large cluster or hanging dashboard: told by order, not by
+ * clocks. */
 #include "kube/fake.h"
 #include "kube/queue.h"
 #include "operator/controllers.h"
@@ -19,16 +20,17 @@ static unsigned version, posts_of_large, posts_of_small, large_when_small_done;
 
 static void add_cluster(struct buf *b, const char *name, int workers)
 {
-    buf_printf(b,
-               "%s{\"apiVersion\":\"ray.io/v1\",\"kind\":\"RayCluster\",\"metadata\":{\"namespace\":"
-               "\"ns\",\"name\":\"%s\",\"uid\":\"uid-%s\",\"resourceVersion\":\"5\",\"generation\":1},"
-               "\"spec\":{\"headGroupSpec\":{\"rayStartParams\":{},\"template\":{\"spec\":{"
-               "\"containers\":[{\"name\":\"h\",\"image\":\"i\"}]}}},\"workerGroupSpecs\":[{"
-               "\"groupName\":\"g\",\"replicas\":%d,\"minReplicas\":0,\"maxReplicas\":%d,"
-               "\"numOfHosts\":1,"
-               "\"rayStartParams\":{},\"template\":{\"spec\":{\"containers\":[{\"name\":\"w\","
-               "\"image\":\"i\"}]}}}]}}",
-               b->len ? "," : "", name, name, workers, workers);
+    buf_printf(
+        b,
+        "%s{\"apiVersion\":\"ray.io/v1\",\"kind\":\"RayCluster\",\"metadata\":{\"namespace\":"
+        "\"ns\",\"name\":\"%s\",\"uid\":\"uid-%s\",\"resourceVersion\":\"5\",\"generation\":1},"
+        "\"spec\":{\"headGroupSpec\":{\"rayStartParams\":{},\"template\":{\"spec\":{"
+        "\"containers\":[{\"name\":\"h\",\"image\":\"i\"}]}}},\"workerGroupSpecs\":[{"
+        "\"groupName\":\"g\",\"replicas\":%d,\"minReplicas\":0,\"maxReplicas\":%d,"
+        "\"numOfHosts\":1,"
+        "\"rayStartParams\":{},\"template\":{\"spec\":{\"containers\":[{\"name\":\"w\","
+        "\"image\":\"i\"}]}}}]}}",
+        b->len ? "," : "", name, name, workers, workers);
 }
 
 static void serve_list(struct http_req *r, const char *line)
@@ -56,7 +58,8 @@ static void serve_write(struct http_req *r)
     char text[24];
 
     CHECK_OK(json_parse(r->body, &sent, &err), &err);
-    yyjson_mut_val *object = json_thaw(doc, json_root(sent)), *meta = json_mut_get(object, "metadata");
+    yyjson_mut_val *object = json_thaw(doc, json_root(sent)),
+                   *meta = json_mut_get(object, "metadata");
     snprintf(text, sizeof text, "%u", 100 + ++version);
     json_put_str(doc, meta, "resourceVersion", text);
     if (!*json_mut_str_at(meta, "uid", ""))
@@ -111,8 +114,8 @@ static void begin(void)
         .loop = &fake.loop, .kube = k, .options = &options, .concurrency = 1, .now = clock_wall_ns};
     a.observe = observe_new(
         &(struct observe_opts){.kube = k, .on_change = on_change, .on_filled = on_filled});
-    a.dash = dash_new(&(struct dash_opts){
-        .loop = &fake.loop, .kube = k, .world = observe_world(a.observe)});
+    a.dash = dash_new(
+        &(struct dash_opts){.loop = &fake.loop, .kube = k, .world = observe_world(a.observe)});
     a.recorder = recorder_new(k, "host");
 }
 
@@ -226,7 +229,8 @@ TEST(dashboards_that_hang_delay_nobody)
     FAKE_UNTIL(ended_when_last_ran < LARGE);
     CHECK_INT(asked, LARGE);
     CHECK_INT(ended_when_last_ran, 0);
-    for (unsigned tries = 0; ended < LARGE + 1 && tries < 4; tries++) /* each 2 s: their time is up */
+    for (unsigned tries = 0; ended < LARGE + 1 && tries < 4;
+         tries++) /* each 2 s: their time is up */
         for (uint64_t end = uv_hrtime() + 3000000000u; ended < LARGE + 1 && uv_hrtime() < end;)
             uv_run(&fake.loop, UV_RUN_ONCE);
     CHECK_INT(ended, LARGE + 1);

@@ -1,12 +1,13 @@
 /*
- * The page that the operator's worker shares with its supervisor, so that a crash of one object is one
- * object's matter. Before the worker plans an object it notes which; when it dies inside such a section
- * the supervisor counts that against the object, and an object that killed two workers is quarantined
- * until its generation changes: nothing is planned for it, all others are served.
+ * The page that the operator's worker shares with its supervisor, so that a crash of one object is
+ * one object's matter. Before the worker plans an object it notes which; when it dies inside such a
+ * section the supervisor counts that against the object, and an object that killed two workers is
+ * quarantined until its generation changes: nothing is planned for it, all others are served.
  *
  *     guard_enter(g, uid, generation);  plan …  guard_leave(g);
  *
- * Only the worker writes the section, only the supervisor the records; the memory is shared by fork.
+ * Only the worker writes the section, only the supervisor the records; the memory is shared by
+ * fork.
  */
 #ifndef MANTA_OPERATOR_GUARD_H
 #define MANTA_OPERATOR_GUARD_H
@@ -14,8 +15,8 @@
 #include "base/macro.h"
 
 #define GUARD_UID 64
-#define GUARD_RECORDS 128 /* suspects remembered; the oldest is forgotten first */
-#define GUARD_KILLS 2     /* workers an object may kill before it is quarantined */
+#define GUARD_RECORDS 128                 /* suspects remembered; the oldest is forgotten first */
+#define GUARD_KILLS 2                     /* workers an object may kill before it is quarantined */
 #define GUARD_PLAN_NS INT64_C(2000000000) /* a planner that runs longer is aborted */
 
 struct guard_record {

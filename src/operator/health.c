@@ -82,8 +82,9 @@ static void on_metrics(struct http_req *r, unused void *ctx)
 }
 
 /* "host:port" or ":port"; "0" and "" are no address. */
-static int serve(uv_loop_t *loop, const char *addr, void (*on_request)(struct http_req *r, void *ctx),
-                 struct http_server **ret, struct err *err)
+static int serve(uv_loop_t *loop, const char *addr,
+                 void (*on_request)(struct http_req *r, void *ctx), struct http_server **ret,
+                 struct err *err)
 {
     const char *colon = strrchr(addr, ':');
     int64_t port;

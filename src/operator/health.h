@@ -1,6 +1,7 @@
 /*
  * The operator's own HTTP: /healthz and /readyz on the probe address (plain pings), /metrics on the
- * metrics address (spec: platform §2.1, §2.2). Both listen as soon as the process runs, leader or not.
+ * metrics address (spec: platform §2.1, §2.2). Both listen as soon as the process runs, leader or
+ * not.
  */
 #ifndef MANTA_OPERATOR_HEALTH_H
 #define MANTA_OPERATOR_HEALTH_H

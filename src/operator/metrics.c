@@ -11,13 +11,13 @@ enum type { COUNTER, GAUGE, HISTOGRAM };
 static const char *const type_words[] = {"counter", "gauge", "histogram"};
 
 static const double request_buckets[] = {.005, .025, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60};
-static const double size_buckets[] = {64,    256,    512,     1024,    4096,   16384,
+static const double size_buckets[] = {64,    256,    512,     1024,    4096,    16384,
                                       65536, 262144, 1048576, 4194304, 16777216};
 static const double queue_buckets[] = {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3,
                                        1e-2, 1e-1, 1,    10,   100,  1000};
 static const double reconcile_buckets[] = {
-    .005, .01, .025, .05, .1, .15, .2, .25, .3, .35, .4, .45, .5,  .6,  .7, .8, .9, 1,  1.25, 1.5, 1.75,
-    2,    2.5, 3,    3.5, 4,  4.5, 5,  6,   7,  8,   9,  10,  15, 20, 25, 30, 40, 50, 60};
+    .005, .01, .025, .05, .1,  .15, .2,  .25, .3, .35, .4, .45, .5, .6, .7, .8, .9, 1,  1.25, 1.5,
+    1.75, 2,   2.5,  3,   3.5, 4,   4.5, 5,   6,  7,   8,  9,   10, 15, 20, 25, 30, 40, 50,   60};
 
 #define MAX_LABELS 5
 #define BUCKETS(list) list, ARRAY_SIZE(list)

@@ -29,7 +29,8 @@ struct observe *observe_new(const struct observe_opts *o); /* strings are borrow
 void observe_free(struct observe *o);
 
 void observe_need(struct observe *o, enum ray_kind kind); /* starts its watch, if there is none */
-void observe_rest(struct observe *o); /* nothing that observe_world() gave out is looked at any more */
+void observe_rest(
+    struct observe *o); /* nothing that observe_world() gave out is looked at any more */
 bool observe_filled(const struct observe *o, enum ray_kind kind);
 struct world observe_world(struct observe *o);
 /* Visits all objects of the kind, in no order. */

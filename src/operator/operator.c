@@ -125,7 +125,8 @@ static int elect(struct worker *w, struct err *err)
 
 /* ---- start and end ---- */
 
-static void on_change(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val *now, bool first_list)
+static void on_change(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val *now,
+                      bool first_list)
 {
     struct worker *w = ctx;
 
@@ -136,8 +137,8 @@ static void on_change(void *ctx, enum ray_kind kind, yyjson_val *was, yyjson_val
 static void on_unsynced(void *ctx, const char *controller, const char *kind)
 {
     struct worker *w = ctx;
-    autofree char *why = xasprintf("controller %s waited too long for the first list of %s",
-                                   controller, kind);
+    autofree char *why =
+        xasprintf("controller %s waited too long for the first list of %s", controller, kind);
 
     fail(w, "a cache did not sync in time", why);
     uv_stop(&w->loop);
@@ -191,9 +192,10 @@ static int connect_server(struct worker *w, struct err *err)
 
     if (code < 0)
         return err_wrap(err, "unable to get kubeconfig");
-    code = kube_new(&w->loop, w->config,
-                    &(struct kube_opts){.user_agent = USER_AGENT, .qps = qps, .burst = (int)w->o->burst},
-                    &w->kube, err);
+    code = kube_new(
+        &w->loop, w->config,
+        &(struct kube_opts){.user_agent = USER_AGENT, .qps = qps, .burst = (int)w->o->burst},
+        &w->kube, err);
     if (code == 0)
         kube_on_request(w->kube, on_request, w);
     return code;

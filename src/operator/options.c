@@ -35,13 +35,14 @@ static const struct setting settings[] = {
      "where /healthz and /readyz are served; 0: nowhere"},
     {"enable-leader-election", "enableLeaderElection", BOOL, AT(leader_election), "true",
      "work only while holding the lease"},
-    {"leader-election-namespace", "leaderElectionNamespace", TEXT, AT(leader_election_namespace), "",
-     "namespace of the lease; empty: the operator's own"},
+    {"leader-election-namespace", "leaderElectionNamespace", TEXT, AT(leader_election_namespace),
+     "", "namespace of the lease; empty: the operator's own"},
     {"reconcile-concurrency", "reconcileConcurrency", INT, AT(concurrency), "1",
      "objects of one kind under way at once"},
     {"watch-namespace", "watchNamespace", TEXT, AT(watch_namespace), "",
      "comma-separated namespaces to watch; empty: all"},
-    {"forced-cluster-upgrade", NULL, BOOL, AT(forced_upgrade), "false", "deprecated, without effect"},
+    {"forced-cluster-upgrade", NULL, BOOL, AT(forced_upgrade), "false",
+     "deprecated, without effect"},
     {"log-file-path", "logFile", TEXT, AT(log_file), "", "also log to this file"},
     {"log-file-encoder", NULL, TEXT, AT(log_file_encoder), "json", "json or console"},
     {"log-stdout-encoder", NULL, TEXT, AT(log_stdout_encoder), "json", "json or console"},
@@ -53,15 +54,15 @@ static const struct setting settings[] = {
     {"use-kubernetes-proxy", "useKubernetesProxy", BOOL, AT(use_kubernetes_proxy), "false",
      "reach Ray through the API server's proxy"},
     {"feature-gates", NULL, TEXT, AT(feature_gates), "", "comma-separated Name=true|false"},
-    {"enable-metrics", "enableMetrics", BOOL, AT(enable_metrics), "false", "collect kuberay_* metrics"},
+    {"enable-metrics", "enableMetrics", BOOL, AT(enable_metrics), "false",
+     "collect kuberay_* metrics"},
     {"qps", "qps", FLOAT, AT(qps), "100", "requests a second to the API server"},
     {"burst", "burst", INT, AT(burst), "200", "requests at once beyond qps"},
     {"kubeconfig", NULL, TEXT, AT(kubeconfig), "", "kubeconfig file"},
     {"zap-devel", NULL, BOOL, AT(zap_devel), "false", "debug level, stack traces from warnings on"},
-    {"zap-encoder", NULL, TEXT, AT(zap_encoder), "", "accepted, without effect",
-     "json|console"},
-    {"zap-log-level", NULL, TEXT, AT(zap_log_level), "info", "debug, info, error, panic or a number",
-     "debug|info|error|panic|N"},
+    {"zap-encoder", NULL, TEXT, AT(zap_encoder), "", "accepted, without effect", "json|console"},
+    {"zap-log-level", NULL, TEXT, AT(zap_log_level), "info",
+     "debug, info, error, panic or a number", "debug|info|error|panic|N"},
     {"zap-stacktrace-level", NULL, TEXT, AT(zap_stacktrace_level), "error", "info, error or panic",
      "info|error|panic"},
     {"zap-time-encoding", NULL, TEXT, AT(zap_time_encoding), "", "accepted, without effect",
@@ -71,7 +72,7 @@ static const struct setting settings[] = {
 /* Go's strconv.ParseBool */
 static bool parse_bool(const char *text, bool *ret)
 {
-    static const char *const words[] = {"1", "t", "T", "TRUE", "true", "True",
+    static const char *const words[] = {"1", "t", "T", "TRUE",  "true",  "True",
                                         "0", "f", "F", "FALSE", "false", "False"};
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
@@ -159,8 +160,8 @@ static int parse_flags(struct operator_options *o, int argc, char **argv, struct
         }
         if ((s->words && !is_one_of(s->words, value)) ||
             !assign(o, s, arena_strdup(&o->arena, value))) {
-            err_set(err, ERR_BAD_REQUEST, "invalid %s value \"%s\" for flag -%s", kind_words[s->kind],
-                    value, s->flag);
+            err_set(err, ERR_BAD_REQUEST, "invalid %s value \"%s\" for flag -%s",
+                    kind_words[s->kind], value, s->flag);
             return OPTIONS_USAGE;
         }
     }
@@ -190,7 +191,8 @@ static int take_from_file(struct operator_options *o, struct err *err)
             continue;
         }
         if (!right_kind(s, v)) {
-            err_set(err, ERR_BAD_REQUEST, "%s: %s: must be a %s", o->config, s->key, kind_words[s->kind]);
+            err_set(err, ERR_BAD_REQUEST, "%s: %s: must be a %s", o->config, s->key,
+                    kind_words[s->kind]);
             return OPTIONS_CONFIG;
         }
         autofree char *text = s->kind == TEXT ? xstrdup(yyjson_get_str(v)) : json_text(v);
@@ -270,7 +272,8 @@ static int set_gates(struct operator_options *o, struct err *err)
         struct slice value = item;
         slice_cut(&value, '=', &name);
         name = slice_trim(name);
-        if (!value.p || !parse_bool(arena_strndup(&o->arena, slice_trim(value).p, slice_trim(value).n), &on)) {
+        if (!value.p ||
+            !parse_bool(arena_strndup(&o->arena, slice_trim(value).p, slice_trim(value).n), &on)) {
             err_set(err, ERR_BAD_REQUEST, "--feature-gates: %.*s: must be Name=true or Name=false",
                     SLICE_FMT(item));
             return OPTIONS_CONFIG;
@@ -304,7 +307,8 @@ void operator_gates_json(const struct operator_options *o, struct buf *out)
 
 static int choose_scheduler(struct operator_options *o, struct err *err)
 {
-    static const char *const known[] = {"volcano", "yunikorn", "kai-scheduler", "scheduler-plugins"};
+    static const char *const known[] = {"volcano", "yunikorn", "kai-scheduler",
+                                        "scheduler-plugins"};
     bool was = o->ray.features[FEATURE_KUBERNETES_WAS];
 
     if (was && (o->enable_batch_scheduler || *o->batch_scheduler)) {
@@ -313,8 +317,9 @@ static int choose_scheduler(struct operator_options *o, struct err *err)
         return OPTIONS_CONFIG;
     }
     if (o->enable_batch_scheduler && *o->batch_scheduler) {
-        err_set(err, ERR_BAD_REQUEST,
-                "--enable-batch-scheduler and --batch-scheduler do not go together: use the second");
+        err_set(
+            err, ERR_BAD_REQUEST,
+            "--enable-batch-scheduler and --batch-scheduler do not go together: use the second");
         return OPTIONS_CONFIG;
     }
     if (was || o->enable_batch_scheduler)
@@ -336,7 +341,8 @@ static int check_encoders(struct operator_options *o, struct err *err)
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++)
         if (*values[i] && strcmp(values[i], "json") != 0 && strcmp(values[i], "console") != 0) {
-            err_set(err, ERR_BAD_REQUEST, "unknown log encoder %s: must be json or console", values[i]);
+            err_set(err, ERR_BAD_REQUEST, "unknown log encoder %s: must be json or console",
+                    values[i]);
             return OPTIONS_CONFIG;
         }
     return OPTIONS_OK;
@@ -393,7 +399,8 @@ void operator_options_usage(struct buf *out)
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
         buf_printf(out, "  -%s %s\n    \t%s%s%s%s\n", settings[i].flag,
                    settings[i].kind == BOOL ? "" : kind_words[settings[i].kind], settings[i].help,
-                   *settings[i].def ? " (default " : "", settings[i].def, *settings[i].def ? ")" : "");
+                   *settings[i].def ? " (default " : "", settings[i].def,
+                   *settings[i].def ? ")" : "");
 }
 
 const char **operator_namespaces(struct operator_options *o, size_t *ret_n)

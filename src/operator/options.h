@@ -1,7 +1,7 @@
 /*
- * What `manta operator` is told: upstream's flags (as Go's flag package reads them), its configuration
- * file, feature gates and the environment, read once at the start (spec: platform §1). One table row a
- * setting, options.c; src/ray sees its part as struct ray_options.
+ * What `manta operator` is told: upstream's flags (as Go's flag package reads them), its
+ * configuration file, feature gates and the environment, read once at the start (spec: platform
+ * §1). One table row a setting, options.c; src/ray sees its part as struct ray_options.
  *
  * Exit codes are upstream's: 2 for flags that are wrong, 1 for a configuration that is.
  */
@@ -42,8 +42,8 @@ struct operator_options {
 enum { OPTIONS_OK, OPTIONS_HELP, OPTIONS_USAGE, OPTIONS_CONFIG };
 
 /*
- * argv without the program's name; env ends with NULL ("NAME=value"). err tells what is wrong unless
- * the answer is OPTIONS_OK or OPTIONS_HELP. operator_options_done() in every case.
+ * argv without the program's name; env ends with NULL ("NAME=value"). err tells what is wrong
+ * unless the answer is OPTIONS_OK or OPTIONS_HELP. operator_options_done() in every case.
  */
 int operator_options_parse(struct operator_options *o, int argc, char **argv, char **env,
                            struct err *err);

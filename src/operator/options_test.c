@@ -62,8 +62,9 @@ TEST(feature_gates)
     struct operator_options o;
     struct err err;
 
-    CHECK_INT(PARSE(&o, &err, "--feature-gates=AllAlpha=true, RayCronJob=F ,,RayJobDeletionPolicy=0"),
-              OPTIONS_OK);
+    CHECK_INT(
+        PARSE(&o, &err, "--feature-gates=AllAlpha=true, RayCronJob=F ,,RayJobDeletionPolicy=0"),
+        OPTIONS_OK);
     CHECK(!o.ray.features[FEATURE_CRON_JOB] && o.ray.features[FEATURE_MTLS]);
     CHECK(!o.ray.features[FEATURE_DELETION_POLICY] && o.ray.features[FEATURE_STATUS_CONDITIONS]);
     operator_options_done(&o);
@@ -129,15 +130,17 @@ TEST(pl_014_gates_as_json)
 
     CHECK_INT(PARSE(&o, &err, "--feature-gates=AllBeta=false"), OPTIONS_OK);
     operator_gates_json(&o, &b);
-    CHECK(strstr(buf_str(&b), "{\"GCSFaultToleranceEmbeddedStorage\":false,\"KubernetesWAS\":false,"));
+    CHECK(strstr(buf_str(&b),
+                 "{\"GCSFaultToleranceEmbeddedStorage\":false,\"KubernetesWAS\":false,"));
     CHECK(!strstr(b.data, "true"));
     operator_options_done(&o);
 }
 
 TEST(zap_flags_take_their_words_only)
 {
-    static char *const good[] = {"--zap-log-level=DEBUG", "--zap-log-level=3", "--zap-encoder=console",
-                                 "--zap-stacktrace-level=panic", "--zap-time-encoding=rfc3339nano"};
+    static char *const good[] = {"--zap-log-level=DEBUG", "--zap-log-level=3",
+                                 "--zap-encoder=console", "--zap-stacktrace-level=panic",
+                                 "--zap-time-encoding=rfc3339nano"};
     static char *const bad[] = {"--zap-log-level=0", "--zap-log-level=warn", "--zap-encoder=xml",
                                 "--zap-stacktrace-level=debug", "--zap-time-encoding=now"};
     struct operator_options o;

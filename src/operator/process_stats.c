@@ -93,7 +93,8 @@ void process_stats_write(struct buf *out)
     getrusage(RUSAGE_SELF, &use);
     getrlimit(RLIMIT_NOFILE, &files);
     getrlimit(RLIMIT_AS, &space);
-    put(out, "process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.",
+    put(out, "process_cpu_seconds_total", "counter",
+        "Total user and system CPU time spent in seconds.",
         (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
             (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
     put(out, "process_max_fds", "gauge", "Maximum number of open file descriptors.",

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOK_MS 500       /* how often a running plan's age is looked at */
-#define FIRST_WAIT_MS 10  /* before the next worker; doubles while workers die at once */
+#define LOOK_MS 500      /* how often a running plan's age is looked at */
+#define FIRST_WAIT_MS 10 /* before the next worker; doubles while workers die at once */
 #define LONGEST_WAIT_MS 5000
 #define STABLE_NS INT64_C(5000000000)
 
@@ -59,7 +59,8 @@ static void hand_on_signal(struct supervisor *s)
 /* Until the worker has ended; gives its wait status. */
 static int watch(struct supervisor *s)
 {
-    struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN}, {.fd = s->pid_fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN},
+                           {.fd = s->pid_fd, .events = POLLIN}};
     int status = 0;
 
     for (;;) {
@@ -83,8 +84,8 @@ static void report(struct supervisor *s, int signal)
 {
     bool blamed = guard_blame(s->guard, signal);
 
-    log_error("the worker crashed and is started again", "signal", strsignal(signal), "while_planning",
-              blamed ? s->guard->uid : "", NULL);
+    log_error("the worker crashed and is started again", "signal", strsignal(signal),
+              "while_planning", blamed ? s->guard->uid : "", NULL);
 }
 
 int supervise(int (*work)(struct guard *g, void *ctx), void *ctx)

@@ -1,10 +1,11 @@
 /*
  * The small process above the operator's worker: starts it by fork, starts it again within
- * milliseconds when it crashes, aborts it when one plan takes longer than GUARD_PLAN_NS, and keeps the
- * account of which object was being planned (guard.h).
+ * milliseconds when it crashes, aborts it when one plan takes longer than GUARD_PLAN_NS, and keeps
+ * the account of which object was being planned (guard.h).
  *
- * SIGTERM and SIGINT are handed on; the supervisor ends with the worker's exit code. A worker that exits
- * by itself (a fatal condition, a lost lease) ends the supervisor, too: that is a decision, no crash.
+ * SIGTERM and SIGINT are handed on; the supervisor ends with the worker's exit code. A worker that
+ * exits by itself (a fatal condition, a lost lease) ends the supervisor, too: that is a decision,
+ * no crash.
  */
 #ifndef MANTA_OPERATOR_SUPERVISOR_H
 #define MANTA_OPERATOR_SUPERVISOR_H

@@ -10,7 +10,7 @@
 
 /* What a story of workers leaves behind; shared with the children. */
 struct story {
-    int workers;         /* started so far */
+    int workers;           /* started so far */
     int64_t crashed, back; /* monotonic ns */
     bool quarantined;
 };

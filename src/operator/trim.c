@@ -46,7 +46,8 @@ static void trim_containers(yyjson_mut_val *list)
     yyjson_mut_val *c;
     size_t i, n;
 
-    yyjson_mut_arr_foreach(list, i, n, c) KEEP(c, "name");
+    yyjson_mut_arr_foreach(list, i, n, c)
+        KEEP(c, "name");
 }
 
 /* When a container came up is not read; an empty lastState is none. */

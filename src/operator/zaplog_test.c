@@ -59,7 +59,8 @@ TEST(file_beside_standard_error)
     unlink(path);
 }
 
-/* PL-042: at 500 MB the file becomes a backup, and a new one is begun; eleven backups are too many. */
+/* PL-042: at 500 MB the file becomes a backup, and a new one is begun; eleven backups are too many.
+ */
 TEST(pl_042_rotation)
 {
     char dir[] = "/tmp/zaplog-XXXXXX";

@@ -15,7 +15,7 @@ const char *dashboard_url(struct snapshot *s, struct arena *a, yyjson_val *clust
         *ret_error = arena_printf(a, "head Service %s/%s not found", c.ns, name);
         return NULL;
     }
-    json_each (json_at(service, "spec.ports"), port, i, n)
+    json_each(json_at(service, "spec.ports"), port, i, n)
         if (!strcmp(json_get_str(port, "name", ""), port_name))
             return arena_printf(a, "%s:%lld", name_fqdn(a, s->options, name, c.ns),
                                 (long long)json_int_at(port, "port", 0));

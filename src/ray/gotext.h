@@ -1,5 +1,6 @@
 /*
- * Text as Go's standard library makes it, where a command line depends on it (see data/gofmt.h, too).
+ * Text as Go's standard library makes it, where a command line depends on it (see data/gofmt.h,
+ * too).
  */
 #ifndef MANTA_RAY_GOTEXT_H
 #define MANTA_RAY_GOTEXT_H

@@ -21,7 +21,8 @@ TEST(quote_is_gos)
     quotes_to(SLICE("\xff"), "\"\\xff\"");
     quotes_to(SLICE("\xe2\x80\xa8"), "\"\\u2028\"");
     quotes_to(SLICE("\xef\xbb\xbf"), "\"\\ufeff\"");
-    quotes_to(SLICE("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+    quotes_to(SLICE("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+              "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
     quotes_to(SLICE("\xc3"), "\"\\xc3\"");
 }
 

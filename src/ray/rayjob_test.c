@@ -1,6 +1,6 @@
 /*
- * RayJob's planner as stories: a file of steps (what the world does) becomes the text of every plan,
- * compared with a golden file. Plans are carried out on a world in memory.
+ * RayJob's planner as stories: a file of steps (what the world does) becomes the text of every
+ * plan, compared with a golden file. Plans are carried out on a world in memory.
  */
 #include "ray/fixture.h"
 #include "ray/plan/rayjob.h"
@@ -50,8 +50,7 @@ static struct snapshot snapshot(struct story *t, bool asked)
 static void put_status(struct story *t, const struct action *a)
 {
     automut yyjson_mut_doc *doc = json_mut_new();
-    yyjson_mut_val *whole =
-        json_thaw(doc, fixture_get(&t->world, a->kind, a->ns, a->name));
+    yyjson_mut_val *whole = json_thaw(doc, fixture_get(&t->world, a->kind, a->ns, a->name));
 
     json_put(doc, whole, "status", json_dup(doc, json_mut_get(a->body, "status")));
     autojson struct json *frozen = json_freeze(whole);
@@ -134,9 +133,9 @@ static void reconcile(struct story *t, bool asked)
 
 static void world_moves(struct story *t)
 {
-    json_each (json_get(t->step, "put"), object, i, n)
+    json_each(json_get(t->step, "put"), object, i, n)
         fixture_put(&t->world, object);
-    json_each (json_get(t->step, "remove"), item, k, m)
+    json_each(json_get(t->step, "remove"), item, k, m)
         fixture_remove(&t->world, fixture_kind(item), ns, json_str_at(item, "metadata.name", ""));
     yyjson_val *patch = json_get(t->step, "patch"); /* of the RayJob */
     if (patch) {
@@ -157,11 +156,12 @@ static void tell(const char *file)
     t.options = fixture_options(&t.arena, json_root(j));
     t.name = json_str_at(json_root(j), "object.metadata.name", "");
     fixture_put(&t.world, json_get(json_root(j), "object"));
-    json_each (json_get(json_root(j), "steps"), step, i, n) {
+    json_each(json_get(json_root(j), "steps"), step, i, n) {
         t.step = step;
         t.now += json_int_at(step, "seconds", 3) * SECOND_NS;
         world_moves(&t);
-        buf_printf(&t.out, "-- %s: %s\n", time_rfc3339(t.now, now) + 11, json_get_str(step, "say", ""));
+        buf_printf(&t.out, "-- %s: %s\n", time_rfc3339(t.now, now) + 11,
+                   json_get_str(step, "say", ""));
         reconcile(&t, false);
     }
     CHECK_GOLDEN(fixture_path(&t.arena, arena_printf(&t.arena, "rayjob/%s.txt", file)),
@@ -213,10 +213,9 @@ TEST(deadlines_and_lost_dashboards)
 
 TEST(rj_080_volcano)
 {
-    static const char *const stories[] = {"volcano",          "volcano-keeps-cluster",
-                                          "volcano-retry",    "volcano-bad-tier",
-                                          "volcano-selector", "volcano-sidecar",
-                                          "volcano-http"};
+    static const char *const stories[] = {
+        "volcano",          "volcano-keeps-cluster", "volcano-retry", "volcano-bad-tier",
+        "volcano-selector", "volcano-sidecar",       "volcano-http"};
 
     for (size_t i = 0; i < ARRAY_SIZE(stories); i++)
         tell(stories[i]);
@@ -248,9 +247,10 @@ TEST(validation)
     struct buf out cleanup(buf_done) = BUF_INIT;
     struct arena a cleanup(arena_done) = {0};
 
-    json_each (json_root(cases), item, i, n) {
+    json_each(json_root(cases), item, i, n) {
         struct plan p;
-        struct snapshot s = {.object = json_get(item, "object"), .options = fixture_options(&a, item)};
+        struct snapshot s = {.object = json_get(item, "object"),
+                             .options = fixture_options(&a, item)};
         struct rayjob j;
         const char *reason = "";
         plan_init(&p);

@@ -52,7 +52,8 @@ static const char *state_after(bool with_answers, char out[16])
     raycluster_planner.finish(&s, &o, &second);
     CHECK_INT(second.actions.n, 1);
     snprintf(out, 16, "%s",
-             second.actions.n ? json_mut_str_at(second.actions.v[0].body, "status.state", "") : "?");
+             second.actions.n ? json_mut_str_at(second.actions.v[0].body, "status.state", "")
+                              : "?");
     fixture_done(&f);
     return out;
 }

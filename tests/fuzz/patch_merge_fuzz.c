@@ -33,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     automut yyjson_mut_doc *doc = json_mut_new();
     patch_merge(doc, json_thaw(doc, json_root(from)), json_root(to));
-    autojson struct json *patch = json_freeze(patch_merge_diff(doc, json_root(from), json_root(to)));
+    autojson struct json *patch =
+        json_freeze(patch_merge_diff(doc, json_root(from), json_root(to)));
     yyjson_mut_val *root = patch_merge(doc, json_thaw(doc, json_root(from)), json_root(patch));
     autojson struct json *result = json_freeze(root);
     if (!has_null(json_root(to)) && !has_twins(json_root(from)) && !has_twins(json_root(to)) &&

@@ -1,6 +1,6 @@
 /*
- * Planners of RayClusters over whatever an API server might hold: [cluster, other objects…]. They may
- * refuse, but neither crash nor loop.
+ * Planners of RayClusters over whatever an API server might hold: [cluster, other objects…]. They
+ * may refuse, but neither crash nor loop.
  */
 #include "ray/fixture.h"
 

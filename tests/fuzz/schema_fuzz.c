@@ -20,7 +20,8 @@ static void use(const struct schema *s, yyjson_val *obj, yyjson_val *old)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice rest = {(const char *)data, size};
-    autojson struct json *openapi = fuzz_json(&rest), *obj = fuzz_json(&rest), *old = fuzz_json(&rest);
+    autojson struct json *openapi = fuzz_json(&rest), *obj = fuzz_json(&rest),
+                         *old = fuzz_json(&rest);
     struct field_errors errs cleanup(field_errors_done) = {0};
     struct schema *s = NULL;
 

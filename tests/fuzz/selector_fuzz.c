@@ -20,7 +20,8 @@ static void labels(struct slice text)
 
 static void fields(struct slice text)
 {
-    struct field_selector *a cleanup(field_selector_free_p) = NULL, *b cleanup(field_selector_free_p) = NULL;
+    struct field_selector *a cleanup(field_selector_free_p) = NULL,
+                             *b cleanup(field_selector_free_p) = NULL;
     struct buf once cleanup(buf_done) = BUF_INIT;
 
     if (field_selector_parse(text, &a, NULL) < 0)

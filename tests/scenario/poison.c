@@ -1,7 +1,7 @@
 /*
- * `manta operator` with planners that crash for some names: a test of the quarantine, no part of the release.
- * The linker puts the planner below in the place of the real one (--wrap). Objects whose spec says a
- * rayVersion of "healed" are planned as usual.
+ * `manta operator` with planners that crash for some names: a test of the quarantine, no part of
+ * the release. The linker puts the planner below in the place of the real one (--wrap). Objects
+ * whose spec says a rayVersion of "healed" are planned as usual.
  */
 #include "base/macro.h"
 #include "operator/operator.h"
@@ -32,7 +32,8 @@ static void give_up(void)
     abort();
 }
 
-/* As the kernel does when memory is short: nobody's fault. Once only, or no worker would ever get on. */
+/* As the kernel does when memory is short: nobody's fault. Once only, or no worker would ever get
+ * on. */
 static void killed(void)
 {
     static const char mark[] = "killed-once";
@@ -46,7 +47,10 @@ static void killed(void)
 static const struct {
     const char *name;
     void (*crash)(void);
-} poisons[] = {{"poison-segv", segv}, {"poison-abort", give_up}, {"poison-hang", hang}, {"poison-kill", killed}};
+} poisons[] = {{"poison-segv", segv},
+               {"poison-abort", give_up},
+               {"poison-hang", hang},
+               {"poison-kill", killed}};
 
 static void plan(struct snapshot *s, struct plan *p)
 {
@@ -64,10 +68,8 @@ static void finish(struct snapshot *s, const struct outcome *o, struct plan *p)
     __real_raycluster_planner.finish(s, o, p);
 }
 
-const struct planner __wrap_raycluster_planner = {.kind = KIND_RAYCLUSTER,
-                                                  .controller = "raycluster-controller",
-                                                  .plan = plan,
-                                                  .finish = finish};
+const struct planner __wrap_raycluster_planner = {
+    .kind = KIND_RAYCLUSTER, .controller = "raycluster-controller", .plan = plan, .finish = finish};
 
 int main(int argc, char **argv)
 {

@@ -122,14 +122,12 @@ static bool admit_mirror(struct change *ch, yyjson_mut_val *spec)
         return false;
     if (*json_mut_str_at(spec, "serviceAccountName", ""))
         refuse(ch, "a mirror pod may not reference service accounts");
-    yyjson_mut_arr_foreach(volumes, i, n, volume)
-    {
+    yyjson_mut_arr_foreach(volumes, i, n, volume) {
         yyjson_mut_val *sources = json_mut_get(json_mut_get(volume, "projected"), "sources");
 
         if (json_mut_get(volume, "secret"))
             refuse(ch, "a mirror pod may not reference secrets");
-        yyjson_mut_arr_foreach(sources, k, kn, one)
-        {
+        yyjson_mut_arr_foreach(sources, k, kn, one) {
             if (json_mut_get(one, "serviceAccountToken"))
                 refuse(ch, "a mirror pod may not use ServiceAccountToken volume projections");
         }

@@ -77,7 +77,7 @@ check_fn check_port_number_or_name; /* int or string: a port, or an IANA service
 check_fn check_percent_or_int;      /* int or string: not negative, or a percentage */
 check_fn check_ip;
 check_fn check_pod_address; /* an address that no pod can have (small.c) */
-check_fn check_hundred; /* a percentage over 100% */
+check_fn check_hundred;     /* a percentage over 100% */
 
 /* ---- for checks ---- */
 void check_add_invalid(struct check *c, const struct site *s, const char *detail);

@@ -91,7 +91,8 @@ static void put_target(struct request *req, const struct object *old)
     struct json *old_json autojson = object_in_version(req->res, old);
     yyjson_mut_doc *doc = request_doc(req);
     yyjson_mut_val *obj = json_thaw(doc, json_root(old_json));
-    yyjson_mut_val *status = json_ensure(doc, obj, "status"), *list = json_mut_get(status, "conditions");
+    yyjson_mut_val *status = json_ensure(doc, obj, "status"),
+                   *list = json_mut_get(status, "conditions");
     char now[TIME_TEXT];
     struct change ch;
 

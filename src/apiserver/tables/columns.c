@@ -1,17 +1,47 @@
 #include "apiserver/tables/columns.h"
 
 #include "apiserver/tables/cells.h"
-#define NAME {"Name", "string", "name", 0, cell_text, "metadata.name", ""}
-#define AGE {"Age", "string", "", 0, cell_age, "metadata.creationTimestamp"}
-#define CREATED {"Created At", "date", "", 0, cell_time, "metadata.creationTimestamp"}
-#define TEXT(name, path) {name, "string", "", 0, cell_text, path, ""}
-#define TEXT_OR(name, path, absent) {name, "string", "", 0, cell_text, path, absent}
-#define WIDE(name, cell, path, absent) {name, "string", "", 1, cell, path, absent}
-#define INT(name, path) {name, "integer", "", 0, cell_int, path}
-#define BOOL(name, path) {name, "boolean", "", 0, cell_bool, path}
-#define CELLS(name, cell, path, absent) {name, "string", "", 0, cell, path, absent}
+#define NAME                                                                                       \
+    {                                                                                              \
+        "Name", "string", "name", 0, cell_text, "metadata.name", ""                                \
+    }
+#define AGE                                                                                        \
+    {                                                                                              \
+        "Age", "string", "", 0, cell_age, "metadata.creationTimestamp"                             \
+    }
+#define CREATED                                                                                    \
+    {                                                                                              \
+        "Created At", "date", "", 0, cell_time, "metadata.creationTimestamp"                       \
+    }
+#define TEXT(name, path)                                                                           \
+    {                                                                                              \
+        name, "string", "", 0, cell_text, path, ""                                                 \
+    }
+#define TEXT_OR(name, path, absent)                                                                \
+    {                                                                                              \
+        name, "string", "", 0, cell_text, path, absent                                             \
+    }
+#define WIDE(name, cell, path, absent)                                                             \
+    {                                                                                              \
+        name, "string", "", 1, cell, path, absent                                                  \
+    }
+#define INT(name, path)                                                                            \
+    {                                                                                              \
+        name, "integer", "", 0, cell_int, path                                                     \
+    }
+#define BOOL(name, path)                                                                           \
+    {                                                                                              \
+        name, "boolean", "", 0, cell_bool, path                                                    \
+    }
+#define CELLS(name, cell, path, absent)                                                            \
+    {                                                                                              \
+        name, "string", "", 0, cell, path, absent                                                  \
+    }
 #define CONTAINERS(path)                                                                           \
-    {"Containers", "string", "", 1, cell_containers, path}, {"Images", "string", "", 1, cell_images, path}
+    {"Containers", "string", "", 1, cell_containers, path},                                        \
+    {                                                                                              \
+        "Images", "string", "", 1, cell_images, path                                               \
+    }
 
 /* clang-format off */
 static const struct column fallback[] = {NAME, CREATED};

@@ -13,8 +13,9 @@ static const char *path_of(const char *name)
 
 static void add_row(yyjson_val *t, int64_t now, struct buf *out)
 {
-    struct resource res = {
-        .group = json_get_str(t, "group", ""), .plural = json_get_str(t, "plural", ""), .built_in = true};
+    struct resource res = {.group = json_get_str(t, "group", ""),
+                           .plural = json_get_str(t, "plural", ""),
+                           .built_in = true};
 
     buf_printf(out, "%s ", res.plural);
     table_cells(&res, json_get(t, "object"), now, out);
@@ -41,10 +42,11 @@ TEST(durations)
     static const struct {
         int64_t seconds;
         const char *text;
-    } cases[] = {{0, "0s"},        {119, "119s"},       {120, "2m"},         {125, "2m5s"},    {600, "10m"},
-                 {10799, "179m"},  {10800, "3h"},       {10860, "3h1m"},     {28800, "8h"},    {172799, "47h"},
-                 {172800, "2d"},   {176400, "2d1h"},    {691200, "8d"},      {63072000, "2y"}, {63158400, "2y1d"},
-                 {-1, "0s"},       {-5, "<invalid>"},   {315360000, "10y"}};
+    } cases[] = {{0, "0s"},         {119, "119s"},     {120, "2m"},        {125, "2m5s"},
+                 {600, "10m"},      {10799, "179m"},   {10800, "3h"},      {10860, "3h1m"},
+                 {28800, "8h"},     {172799, "47h"},   {172800, "2d"},     {176400, "2d1h"},
+                 {691200, "8d"},    {63072000, "2y"},  {63158400, "2y1d"}, {-1, "0s"},
+                 {-5, "<invalid>"}, {315360000, "10y"}};
     char out[TABLE_AGE];
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)

@@ -14,7 +14,8 @@ static bool find_free_name(struct change *ch, struct request *req, bool generate
 
     for (int i = 0; i < NAME_ATTEMPTS; i++) {
         ch->name = arena_strdup(ch->arena, json_mut_str_at(ch->obj, "metadata.name", ""));
-        struct object *o autoobject = storage_newest(req->api->storage, ch->res, ch->ns, ch->name, &pending);
+        struct object *o autoobject =
+            storage_newest(req->api->storage, ch->res, ch->ns, ch->name, &pending);
         if (!o)
             return true;
         if (!generated)

@@ -12,8 +12,8 @@
 struct list {
     struct request *req;
     struct selection sel;
-    int64_t limit;   /* 0: none */
-    uint64_t at;     /* 0: now */
+    int64_t limit; /* 0: none */
+    uint64_t at;   /* 0: now */
     const char *after;
     int64_t now;
     struct buf out;
@@ -34,11 +34,13 @@ static void check_match(struct request *req, const char *rv, const char *match, 
         field_forbidden(&req->errs, "resourceVersionMatch",
                         "resourceVersionMatch is forbidden when continue is provided");
     if (strcmp(match, "Exact") != 0 && strcmp(match, "NotOlderThan") != 0)
-        field_error_add(&req->errs, FIELD_NOT_SUPPORTED, "resourceVersionMatch",
-                        arena_printf(&req->arena,
-                                     "Unsupported value: \"%s\": supported values: \"Exact\", \"NotOlderThan\", "
-                                     "\"\"",
-                                     match));
+        field_error_add(
+            &req->errs, FIELD_NOT_SUPPORTED, "resourceVersionMatch",
+            arena_printf(
+                &req->arena,
+                "Unsupported value: \"%s\": supported values: \"Exact\", \"NotOlderThan\", "
+                "\"\"",
+                match));
     else if (rv && strcmp(match, "Exact") == 0 && strcmp(rv, "0") == 0)
         field_forbidden(&req->errs, "resourceVersionMatch",
                         "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
@@ -46,12 +48,13 @@ static void check_match(struct request *req, const char *rv, const char *match, 
 
 struct status *status_version_too_large(struct request *req, uint64_t rv)
 {
-    struct status *st = status_new(&req->arena, ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                                   (unsigned long long)rv,
-                                   (unsigned long long)storage_rv(req->api->storage));
+    struct status *st =
+        status_new(&req->arena, ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+                   (unsigned long long)rv, (unsigned long long)storage_rv(req->api->storage));
     struct cause *cause = arena_new(&req->arena, struct cause);
 
-    *cause = (struct cause){.reason = "ResourceVersionTooLarge", .message = "Too large resource version"};
+    *cause = (struct cause){.reason = "ResourceVersionTooLarge",
+                            .message = "Too large resource version"};
     st->details = true;
     st->retry_after = 1;
     st->causes = cause;
@@ -61,23 +64,26 @@ struct status *status_version_too_large(struct request *req, uint64_t rv)
 
 static struct status *expired(struct request *req)
 {
-    return status_new(&req->arena, ERR_EXPIRED, "The resourceVersion for the provided list is too old.");
+    return status_new(&req->arena, ERR_EXPIRED,
+                      "The resourceVersion for the provided list is too old.");
 }
 
 static struct status *read_version(struct list *l)
 {
     struct request *req = l->req;
-    const char *text = request_param(req, "resourceVersion"), *match = request_param(req, "resourceVersionMatch");
+    const char *text = request_param(req, "resourceVersion"),
+               *match = request_param(req, "resourceVersionMatch");
     int64_t rv = 0;
     bool exact;
 
     if (!text || !*text)
         return NULL;
     if (!slice_int64(slice_of(text), &rv) || rv < 0)
-        return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "invalid resource version: resourceVersion: Invalid value: \"%s\": strconv.ParseUint: "
-                          "parsing \"%s\": invalid syntax",
-                          text, text);
+        return status_new(
+            &req->arena, ERR_BAD_REQUEST,
+            "invalid resource version: resourceVersion: Invalid value: \"%s\": strconv.ParseUint: "
+            "parsing \"%s\": invalid syntax",
+            text, text);
     if ((uint64_t)rv > storage_rv(req->api->storage))
         return status_version_too_large(req, (uint64_t)rv);
     /* with a limit and no match, an old version is meant exactly */
@@ -121,9 +127,10 @@ static struct status *read_token(struct list *l, const char *token)
         buf_addc(&plain, (char)((high - hex) << 4 | (low - hex)));
     }
     rest = buf_slice(&plain);
-    if (!slice_cut(&rest, '/', &format) || !slice_is(format, "1") || !slice_cut(&rest, '/', &version) ||
-        !slice_int64(version, &rv) || !rest.n || rv < 0)
-        return status_new(&req->arena, ERR_BAD_REQUEST, "continue key is not valid: it was not made here");
+    if (!slice_cut(&rest, '/', &format) || !slice_is(format, "1") ||
+        !slice_cut(&rest, '/', &version) || !slice_int64(version, &rv) || !rest.n || rv < 0)
+        return status_new(&req->arena, ERR_BAD_REQUEST,
+                          "continue key is not valid: it was not made here");
     if (request_param(req, "resourceVersion") && *request_param(req, "resourceVersion"))
         return status_new(&req->arena, ERR_BAD_REQUEST,
                           "specifying resource version is not allowed when using continue");
@@ -145,7 +152,8 @@ static struct status *read_options(struct list *l)
         st = query_int(req, "timeoutSeconds", &(int64_t){0});
     if (st)
         return st;
-    check_match(req, request_param(req, "resourceVersion"), request_param(req, "resourceVersionMatch"), paged);
+    check_match(req, request_param(req, "resourceVersion"),
+                request_param(req, "resourceVersionMatch"), paged);
     if (request_param(req, "sendInitialEvents"))
         field_forbidden(&req->errs, "sendInitialEvents", "sendInitialEvents is forbidden for list");
     if (req->errs.n)
@@ -154,9 +162,10 @@ static struct status *read_options(struct list *l)
     if (!st)
         st = paged ? read_token(l, token) : read_version(l);
     if (!st && req->view.rep == REP_PARTIAL)
-        st = status_new(&req->arena, ERR_NOT_ACCEPTABLE,
-                        "you requested PartialObjectMetadata, but the requested object is a list (%s)",
-                        req->res->list_kind);
+        st = status_new(
+            &req->arena, ERR_NOT_ACCEPTABLE,
+            "you requested PartialObjectMetadata, but the requested object is a list (%s)",
+            req->res->list_kind);
     return st;
 }
 

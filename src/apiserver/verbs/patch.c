@@ -1,6 +1,7 @@
 /*
  * PATCH: the patch is applied to the newest state in the version of the path, and the result goes
- * the way of a PUT. Nothing can come between reading and settling, so there is no conflict to retry.
+ * the way of a PUT. Nothing can come between reading and settling, so there is no conflict to
+ * retry.
  */
 #include "apiserver/server.h"
 #include "data/patch.h"
@@ -34,10 +35,11 @@ static struct status *pick_kind(struct request *req, enum patch_kind *ret)
             continue;
         *ret = kinds[i].kind;
         if (*ret == PATCH_STRATEGIC_DOC && !req->res->type)
-            return status_new(&req->arena, ERR_UNSUPPORTED_MEDIA_TYPE,
-                              "the body of the request was in an unknown format - accepted media types include: "
-                              "application/json-patch+json, application/merge-patch+json, "
-                              "application/apply-patch+yaml");
+            return status_new(
+                &req->arena, ERR_UNSUPPORTED_MEDIA_TYPE,
+                "the body of the request was in an unknown format - accepted media types include: "
+                "application/json-patch+json, application/merge-patch+json, "
+                "application/apply-patch+yaml");
         return NULL;
     }
     return status_generic(&req->arena, ERR_UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type");
@@ -52,7 +54,9 @@ static struct status *bad_patch(struct request *req, const char *why)
 static struct status *check_form(struct request *req, enum patch_kind kind, yyjson_val *patch)
 {
     if (kind == PATCH_JSON_OPS)
-        return yyjson_is_arr(patch) ? NULL : bad_patch(req, "json: cannot unmarshal into a list of operations");
+        return yyjson_is_arr(patch)
+                   ? NULL
+                   : bad_patch(req, "json: cannot unmarshal into a list of operations");
     if (yyjson_is_null(patch))
         return status_new(&req->arena, ERR_BAD_REQUEST, "Invalid JSON Patch");
     if (!yyjson_is_obj(patch))
@@ -70,8 +74,9 @@ static struct status *read_patch(struct request *req, enum patch_kind kind, stru
         *ret = json_copy(req->value);
     else if (kind == PATCH_APPLY ? (r = yaml_or_json(req->body, 0, ret, &err)) < 0
                                  : (r = json_parse(req->body, ret, &err)) < 0)
-        return kind == PATCH_APPLY ? status_new(&req->arena, ERR_BAD_REQUEST, "error decoding YAML: %s", err.msg)
-                                   : bad_patch(req, err.msg);
+        return kind == PATCH_APPLY
+                   ? status_new(&req->arena, ERR_BAD_REQUEST, "error decoding YAML: %s", err.msg)
+                   : bad_patch(req, err.msg);
     return check_form(req, kind, json_root(*ret));
 }
 
@@ -131,22 +136,26 @@ static struct status *check_apply(struct request *req, yyjson_val *patch)
     if (req->res->type)
         typed_check(req->res->type, patch, first_wrong, (void *[]){req, &wrong});
     if (wrong)
-        return status_plain(&req->arena, 500,
-                            arena_printf(&req->arena, "failed to create typed patch object: %s", wrong));
+        return status_plain(
+            &req->arena, 500,
+            arena_printf(&req->arena, "failed to create typed patch object: %s", wrong));
     const char *name = json_str_at(patch, "metadata.name", "");
     if (*name && strcmp(name, req->name) != 0)
         return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "the name of the object (%s) does not match the name on the URL (%s)", name, req->name);
+                          "the name of the object (%s) does not match the name on the URL (%s)",
+                          name, req->name);
     return NULL;
 }
 
 static void apply_create(struct request *req, yyjson_val *patch)
 {
     yyjson_mut_val *obj = json_thaw(request_doc(req), patch);
-    struct status *st = *req->subresource ? status_not_found(&req->arena, req->res->group, req->res->plural, req->name)
+    struct status *st = *req->subresource ? status_not_found(&req->arena, req->res->group,
+                                                             req->res->plural, req->name)
                                           : namespace_must_take(req);
 
-    json_put_str(request_doc(req), json_ensure(request_doc(req), obj, "metadata"), "name", req->name);
+    json_put_str(request_doc(req), json_ensure(request_doc(req), obj, "metadata"), "name",
+                 req->name);
     if (!st)
         st = body_retype(req, req->res, &obj);
     if (st)
@@ -157,7 +166,8 @@ static void apply_create(struct request *req, yyjson_val *patch)
 
 /* ---- the verb ---- */
 
-static void patch_existing(struct request *req, enum patch_kind kind, const struct object *old, yyjson_val *patch)
+static void patch_existing(struct request *req, enum patch_kind kind, const struct object *old,
+                           yyjson_val *patch)
 {
     struct json *old_json autojson = object_in_version(req->res, old);
     yyjson_mut_val *obj = json_thaw(request_doc(req), json_root(old_json)), *rv;
@@ -216,6 +226,6 @@ void verb_patch(struct request *req)
     else if (kind == PATCH_APPLY)
         apply_create(req, json_root(patch));
     else
-        request_later_status(req,
-                             status_not_found(&req->arena, req->res->group, req->res->plural, req->name));
+        request_later_status(
+            req, status_not_found(&req->arena, req->res->group, req->res->plural, req->name));
 }

@@ -1,7 +1,8 @@
 /*
- * DELETE of one object and of a collection. Whether an object goes at once depends on its finalizers
- * (those of the propagation policy included) and, for Pods, on its grace period; otherwise it is
- * marked with a deletionTimestamp and goes when the last finalizer does (verbs/update.c).
+ * DELETE of one object and of a collection. Whether an object goes at once depends on its
+ * finalizers (those of the propagation policy included) and, for Pods, on its grace period;
+ * otherwise it is marked with a deletionTimestamp and goes when the last finalizer does
+ * (verbs/update.c).
  */
 #include "apiserver/server.h"
 #include "base/clock.h"
@@ -31,11 +32,13 @@ static void read_propagation(struct request *req, const char *text, struct delet
         }
     }
     if (text && *text)
-        field_error_add(&req->errs, FIELD_NOT_SUPPORTED, "propagationPolicy",
-                        arena_printf(&req->arena,
-                                     "Unsupported value: \"%s\": supported values: \"Background\", \"Foreground\", "
-                                     "\"Orphan\", \"nil\"",
-                                     text));
+        field_error_add(
+            &req->errs, FIELD_NOT_SUPPORTED, "propagationPolicy",
+            arena_printf(
+                &req->arena,
+                "Unsupported value: \"%s\": supported values: \"Background\", \"Foreground\", "
+                "\"Orphan\", \"nil\"",
+                text));
 }
 
 static void read_body(struct request *req, yyjson_val *body, struct delete_options *o)
@@ -52,13 +55,13 @@ static void read_body(struct request *req, yyjson_val *body, struct delete_optio
     }
     o->uid = uid ? arena_strdup(&req->arena, uid) : NULL;
     o->rv = rv ? arena_strdup(&req->arena, rv) : NULL;
-    json_each(dry, one, i, n)
-    {
+    json_each(dry, one, i, n) {
         if (strcmp(json_str(one, ""), "All") == 0)
             req->dry_run = true;
         else
             field_error_add(&req->errs, FIELD_NOT_SUPPORTED, "dryRun",
-                            arena_printf(&req->arena, "Unsupported value: [\"%s\"]: supported values: \"All\"",
+                            arena_printf(&req->arena,
+                                         "Unsupported value: [\"%s\"]: supported values: \"All\"",
                                          json_str(one, "")));
     }
 }
@@ -85,7 +88,8 @@ static struct status *read_options(struct request *req, struct delete_options *o
         return st;
     const char *kind = json_get_str(json_root(body), "kind", "");
     if (*kind && strcmp(kind, "DeleteOptions") != 0)
-        return status_new(&req->arena, ERR_BAD_REQUEST, "no kind \"%s\" is registered for version \"%s\"", kind,
+        return status_new(&req->arena, ERR_BAD_REQUEST,
+                          "no kind \"%s\" is registered for version \"%s\"", kind,
                           json_get_str(json_root(body), "apiVersion", ""));
     read_body(req, json_root(body), o);
     st = read_query(req, o);
@@ -101,8 +105,8 @@ static struct status *read_options(struct request *req, struct delete_options *o
 
 /* ---- one object ---- */
 
-static struct status *check_preconditions(struct request *req, const struct object *o, const char *name,
-                                          const struct delete_options *opts)
+static struct status *check_preconditions(struct request *req, const struct object *o,
+                                          const char *name, const struct delete_options *opts)
 {
     char rv[24];
     const char *what = NULL, *want = NULL, *is = NULL;
@@ -115,11 +119,12 @@ static struct status *check_preconditions(struct request *req, const struct obje
     if (!what)
         return NULL;
     /* here Kubernetes names the kind, not the resource */
-    return status_conflict(&req->arena, req->res->group, req->res->kind, name,
-                           arena_printf(&req->arena,
-                                        "the %s in the precondition (%s) does not match the %s in record (%s). The "
-                                        "object might have been deleted and then recreated",
-                                        what, want, what, is));
+    return status_conflict(
+        &req->arena, req->res->group, req->res->kind, name,
+        arena_printf(&req->arena,
+                     "the %s in the precondition (%s) does not match the %s in record (%s). The "
+                     "object might have been deleted and then recreated",
+                     what, want, what, is));
 }
 
 static bool is_namespace(const struct resource *res)
@@ -133,7 +138,8 @@ static struct status *check_immortal(struct request *req, const char *name)
 
     for (size_t i = 0; is_namespace(req->res) && i < ARRAY_SIZE(immortal); i++)
         if (strcmp(immortal[i], name) == 0)
-            return status_forbidden(&req->arena, "", "namespaces", name, "this namespace may not be deleted");
+            return status_forbidden(&req->arena, "", "namespaces", name,
+                                    "this namespace may not be deleted");
     return NULL;
 }
 
@@ -146,8 +152,10 @@ static void drop_string(yyjson_mut_val *arr, const char *s)
             yyjson_mut_arr_iter_remove(&it);
 }
 
-/* The finalizers of the garbage collector, as the policy wants them. True if any finalizer is left. */
-static bool settle_finalizers(struct request *req, yyjson_mut_val *meta, const struct delete_options *opts)
+/* The finalizers of the garbage collector, as the policy wants them. True if any finalizer is left.
+ */
+static bool settle_finalizers(struct request *req, yyjson_mut_val *meta,
+                              const struct delete_options *opts)
 {
     yyjson_mut_doc *doc = request_doc(req);
     enum propagation p = opts->propagation;
@@ -172,7 +180,8 @@ static bool settle_finalizers(struct request *req, yyjson_mut_val *meta, const s
 }
 
 /* Seconds that the object may still live; 0: none. */
-static int64_t grace_of(const struct resource *res, yyjson_val *obj, const struct delete_options *opts)
+static int64_t grace_of(const struct resource *res, yyjson_val *obj,
+                        const struct delete_options *opts)
 {
     const struct resource_hooks *hooks = res->hooks;
     int64_t own = hooks && hooks->grace ? hooks->grace(obj) : 0;
@@ -186,7 +195,8 @@ static int64_t grace_of(const struct resource *res, yyjson_val *obj, const struc
 static void mark(struct request *req, yyjson_mut_val *obj, int64_t grace)
 {
     yyjson_mut_doc *doc = request_doc(req);
-    yyjson_mut_val *meta = json_mut_get(obj, "metadata"), *generation = json_mut_get(meta, "generation");
+    yyjson_mut_val *meta = json_mut_get(obj, "metadata"),
+                   *generation = json_mut_get(meta, "generation");
     bool again = json_mut_get(meta, "deletionTimestamp") != NULL;
 
     put_time(doc, meta, "deletionTimestamp", clock_wall_ns() + grace * SECOND_NS);
@@ -205,19 +215,22 @@ static bool shortens(yyjson_val *old, int64_t grace)
 }
 
 struct removal {
-    struct object *object; /* what the answer shows: the marked object, or the last state; a reference */
+    struct object
+        *object; /* what the answer shows: the marked object, or the last state; a reference */
     bool gone;
 };
 
 /* A kind that may linger is marked first, even if it goes at once: its last state says so. */
-static struct object *remove_now(struct request *req, const struct object *old, yyjson_mut_val *obj, yyjson_val *was)
+static struct object *remove_now(struct request *req, const struct object *old, yyjson_mut_val *obj,
+                                 yyjson_val *was)
 {
     struct change ch;
 
     if (!req->res->hooks || !req->res->hooks->grace)
         return delete_write(req, old);
     if (old->terminating)
-        json_put_int(request_doc(req), json_mut_get(obj, "metadata"), "deletionGracePeriodSeconds", 0);
+        json_put_int(request_doc(req), json_mut_get(obj, "metadata"), "deletionGracePeriodSeconds",
+                     0);
     else
         mark(req, obj, 0);
     change_init(&ch, req, VERB_DELETE, obj, was);
@@ -227,8 +240,8 @@ static struct object *remove_now(struct request *req, const struct object *old, 
 }
 
 /* Settles the deletion of one object. */
-static struct status *remove_one(struct request *req, const struct object *old, const struct delete_options *opts,
-                                 struct removal *ret)
+static struct status *remove_one(struct request *req, const struct object *old,
+                                 const struct delete_options *opts, struct removal *ret)
 {
     struct json *j autojson = object_parse(old);
     struct status *st = check_preconditions(req, old, old->name, opts);
@@ -241,8 +254,9 @@ static struct status *remove_one(struct request *req, const struct object *old, 
     yyjson_mut_doc *doc = request_doc(req);
     yyjson_mut_val *obj = json_thaw(doc, json_root(j)), *meta = json_mut_get(obj, "metadata");
     int64_t grace = grace_of(req->res, json_root(j), opts);
-    bool held = settle_finalizers(req, meta, opts) ||
-                (is_namespace(req->res) && yyjson_mut_arr_size(json_mut_at(obj, "spec.finalizers")));
+    bool held =
+        settle_finalizers(req, meta, opts) ||
+        (is_namespace(req->res) && yyjson_mut_arr_size(json_mut_at(obj, "spec.finalizers")));
     *ret = (struct removal){.gone = !held && grace == 0};
     if (ret->gone) {
         ret->object = req->dry_run ? object_ref(old) : remove_now(req, old, obj, json_root(j));
@@ -279,8 +293,8 @@ void verb_delete(struct request *req)
     if (st) {
         request_later_status(req, st);
     } else if (removal.gone && !req->res->returns_deleted) {
-        request_later_status(req, status_success(&req->arena, req->res->group, req->res->plural, old->name,
-                                                 old->uid));
+        request_later_status(req, status_success(&req->arena, req->res->group, req->res->plural,
+                                                 old->name, old->uid));
     } else {
         bool accepted = !removal.gone && opts.orphan_set && !opts.orphan;
 
@@ -329,8 +343,8 @@ static struct status *remove_all(struct collection *c, const struct delete_optio
 
     for (size_t i = 0; !st && i < c->found.n; i++) {
         struct removal removal = {0};
-        struct object *o autoobject =
-            storage_newest(req->api->storage, req->res, c->found.v[i]->ns, c->found.v[i]->name, &pending);
+        struct object *o autoobject = storage_newest(req->api->storage, req->res, c->found.v[i]->ns,
+                                                     c->found.v[i]->name, &pending);
 
         if (!o)
             continue; /* gone meanwhile */
@@ -350,7 +364,8 @@ void verb_deletecollection(struct request *req)
     if (!st)
         st = selection_parse(req, &c.sel);
     if (!st) {
-        storage_each(req->api->storage, &(struct storage_scan){.res = req->res, .ns = req->ns}, collect, &c, NULL);
+        storage_each(req->api->storage, &(struct storage_scan){.res = req->res, .ns = req->ns},
+                     collect, &c, NULL);
         write_list(&c, &out);
         st = remove_all(&c, &opts);
     }

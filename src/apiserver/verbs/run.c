@@ -2,14 +2,10 @@
 #include "apiserver/server.h"
 
 static verb_fn *const verbs[VERB_COUNT] = {
-    [VERB_GET] = verb_get,
-    [VERB_LIST] = verb_list,
-    [VERB_WATCH] = verb_watch,
-    [VERB_CREATE] = verb_create,
-    [VERB_UPDATE] = verb_update,
-    [VERB_PATCH] = verb_patch,
-    [VERB_DELETE] = verb_delete,
-    [VERB_DELETECOLLECTION] = verb_deletecollection,
+    [VERB_GET] = verb_get,       [VERB_LIST] = verb_list,
+    [VERB_WATCH] = verb_watch,   [VERB_CREATE] = verb_create,
+    [VERB_UPDATE] = verb_update, [VERB_PATCH] = verb_patch,
+    [VERB_DELETE] = verb_delete, [VERB_DELETECOLLECTION] = verb_deletecollection,
 };
 
 /* Served by the verbs themselves, on the object that they belong to. */
@@ -25,7 +21,10 @@ static verb_fn *served_apart(const char *subresource)
     static const struct {
         const char *name;
         verb_fn *serve;
-    } table[] = {{"scale", verb_scale}, {"log", podlog_handle}, {"exec", podexec_handle}, {"proxy", proxy_handle}};
+    } table[] = {{"scale", verb_scale},
+                 {"log", podlog_handle},
+                 {"exec", podexec_handle},
+                 {"proxy", proxy_handle}};
 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         if (strcmp(table[i].name, subresource) == 0)
@@ -36,7 +35,8 @@ static verb_fn *served_apart(const char *subresource)
 void request_run(struct request *req)
 {
     verb_fn *serve;
-    const struct subresource *sub = *req->subresource ? resource_sub(req->res, req->subresource) : NULL;
+    const struct subresource *sub =
+        *req->subresource ? resource_sub(req->res, req->subresource) : NULL;
 
     if (!sub && req->res->handle)
         req->res->handle(req);

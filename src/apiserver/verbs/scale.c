@@ -13,14 +13,14 @@ static void add_selector_text(struct buf *b, yyjson_val *selector)
 {
     yyjson_val *labels = json_get(selector, "matchLabels");
 
-    json_each_member(labels ? labels : selector, key, val)
-    {
+    json_each_member(labels ? labels : selector, key, val) {
         if (yyjson_is_str(val))
             buf_printf(b, "%s%s=%s", b->len ? "," : "", yyjson_get_str(key), yyjson_get_str(val));
     }
 }
 
-static void put_selector(struct request *req, const struct scale_paths *p, yyjson_val *obj, yyjson_mut_val *status)
+static void put_selector(struct request *req, const struct scale_paths *p, yyjson_val *obj,
+                         yyjson_mut_val *status)
 {
     struct buf text cleanup(buf_done) = BUF_INIT;
 
@@ -34,7 +34,8 @@ static void put_selector(struct request *req, const struct scale_paths *p, yyjso
 
 static yyjson_mut_val *scale_of(struct request *req, const struct scale_paths *p, yyjson_val *obj)
 {
-    static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
+    static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion",
+                                       "creationTimestamp"};
     yyjson_mut_doc *doc = request_doc(req);
     yyjson_mut_val *scale = yyjson_mut_obj(doc), *meta;
     yyjson_val *old = json_get(obj, "metadata");
@@ -45,7 +46,8 @@ static yyjson_mut_val *scale_of(struct request *req, const struct scale_paths *p
     for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
         if (json_get(old, kept[i]))
             json_put(doc, meta, kept[i], json_thaw(doc, json_get(old, kept[i])));
-    yyjson_mut_val *spec = json_put_obj(doc, scale, "spec"), *status = json_put_obj(doc, scale, "status");
+    yyjson_mut_val *spec = json_put_obj(doc, scale, "spec"),
+                   *status = json_put_obj(doc, scale, "status");
     int64_t replicas = json_int_at(obj, below_root(p->spec_replicas), 0);
     if (replicas)
         json_put_int(doc, spec, "replicas", replicas);
@@ -55,7 +57,8 @@ static yyjson_mut_val *scale_of(struct request *req, const struct scale_paths *p
 }
 
 /* The object with other replicas, as a PUT would bring it. */
-static void put_replicas(struct request *req, const struct scale_paths *p, yyjson_mut_val *obj, int64_t n)
+static void put_replicas(struct request *req, const struct scale_paths *p, yyjson_mut_val *obj,
+                         int64_t n)
 {
     const char *path = below_root(p->spec_replicas), *dot = strrchr(path, '.');
     yyjson_mut_doc *doc = request_doc(req);
@@ -90,14 +93,16 @@ static void write_scale(struct request *req, const struct object *old)
 {
     const struct scale_paths *p = req->res->scale ? req->res->scale : &usual;
     struct json *old_json autojson = object_in_version(req->res, old);
-    yyjson_mut_val *scale = NULL, *obj = json_thaw(request_doc(req), json_root(old_json)), *replicas;
+    yyjson_mut_val *scale = NULL, *obj = json_thaw(request_doc(req), json_root(old_json)),
+                   *replicas;
     struct status *st = wanted_scale(req, json_root(old_json), &scale);
 
     replicas = json_mut_at(scale, "spec.replicas");
     int64_t n = yyjson_mut_get_sint(replicas);
     if (!st && n < 0) {
         field_error_add(&req->errs, FIELD_INVALID, "spec.replicas",
-                        arena_printf(&req->arena, "Invalid value: %lld: must be greater than or equal to 0",
+                        arena_printf(&req->arena,
+                                     "Invalid value: %lld: must be greater than or equal to 0",
                                      (long long)n));
         st = status_invalid(&req->arena, "autoscaling", "Scale", req->name, &req->errs);
     }
@@ -126,8 +131,8 @@ void verb_scale(struct request *req)
     }
     old = newest(req, &pending);
     if (!old) {
-        request_later_status(req,
-                             status_not_found(&req->arena, req->res->group, req->res->plural, req->name));
+        request_later_status(
+            req, status_not_found(&req->arena, req->res->group, req->res->plural, req->name));
     } else if (req->verb == VERB_GET) {
         req->shape = shape;
         request_later_object(req, 200, old);

@@ -12,16 +12,19 @@ struct status *check_body_name(struct request *req, yyjson_mut_val *obj)
     const char *ns = json_mut_str_at(obj, "metadata.namespace", "");
 
     if (!*name)
-        return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "the name of the object (%s based on URL) was undeterminable: name must be provided",
-                          req->name);
+        return status_new(
+            &req->arena, ERR_BAD_REQUEST,
+            "the name of the object (%s based on URL) was undeterminable: name must be provided",
+            req->name);
     if (strcmp(name, req->name) != 0)
         return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "the name of the object (%s) does not match the name on the URL (%s)", name, req->name);
+                          "the name of the object (%s) does not match the name on the URL (%s)",
+                          name, req->name);
     if (req->res->namespaced && *ns && strcmp(ns, req->ns) != 0)
-        return status_new(&req->arena, ERR_BAD_REQUEST,
-                          "the namespace of the object (%s) does not match the namespace on the request (%s)", ns,
-                          req->ns);
+        return status_new(
+            &req->arena, ERR_BAD_REQUEST,
+            "the namespace of the object (%s) does not match the namespace on the request (%s)", ns,
+            req->ns);
     return NULL;
 }
 
@@ -29,19 +32,22 @@ struct status *check_body_name(struct request *req, yyjson_mut_val *obj)
     "the object has been modified; please apply your changes to the latest version and try again"
 
 /* The resourceVersion that obj carries is the caller's precondition. */
-static struct status *check_version(struct request *req, const struct object *old, yyjson_mut_val *obj)
+static struct status *check_version(struct request *req, const struct object *old,
+                                    yyjson_mut_val *obj)
 {
     const char *text = json_mut_str_at(obj, "metadata.resourceVersion", "");
     int64_t rv = 0;
 
     if (*text && (!slice_int64(slice_of(text), &rv) || rv < 0))
-        return status_plain(&req->arena, 500,
-                            arena_printf(&req->arena, "strconv.ParseUint: parsing \"%s\": invalid syntax", text));
+        return status_plain(
+            &req->arena, 500,
+            arena_printf(&req->arena, "strconv.ParseUint: parsing \"%s\": invalid syntax", text));
     if (rv == 0 && req->verb == VERB_UPDATE && req->res->unconditional_update_refused) {
         field_error_add(&req->errs, FIELD_INVALID, "metadata.resourceVersion",
                         "Invalid value: 0: must be specified for an update");
         /* said by the storage, which knows the plural only */
-        return status_invalid(&req->arena, req->res->group, req->res->plural, req->name, &req->errs);
+        return status_invalid(&req->arena, req->res->group, req->res->plural, req->name,
+                              &req->errs);
     }
     if (rv != 0 && (uint64_t)rv != old->rv)
         return status_conflict(&req->arena, req->res->group, req->res->plural, req->name, MODIFIED);
@@ -62,7 +68,8 @@ struct object *delete_write(struct request *req, const struct object *old)
     struct storage *s = req->api->storage;
     struct json *last autojson = object_parse(old);
     yyjson_mut_doc *doc = request_doc(req);
-    struct object *o = object_new(s, req->res, storage_next_rv(s), doc, json_thaw(doc, json_root(last)));
+    struct object *o =
+        object_new(s, req->res, storage_next_rv(s), doc, json_thaw(doc, json_root(last)));
 
     storage_write(s, &(struct write){.type = EVENT_DELETED,
                                      .object = o,
@@ -91,7 +98,8 @@ static void settle(struct request *req, struct change *ch, const struct object *
     }
 }
 
-void update_settle(struct request *req, const struct object *old, struct json *old_json, yyjson_mut_val *obj)
+void update_settle(struct request *req, const struct object *old, struct json *old_json,
+                   yyjson_mut_val *obj)
 {
     struct change ch;
     struct status *st = check_version(req, old, obj);

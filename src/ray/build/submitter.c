@@ -1,7 +1,7 @@
 /*
  * The submitter of a RayJob: the container that hands the entrypoint to Ray's dashboard and follows
- * its log, as a Job's pod (K8sJobMode) or beside the head (SidecarMode). Its command line is part of
- * the contract, token by token (spec rayjob §7.5-7.7).
+ * its log, as a Job's pod (K8sJobMode) or beside the head (SidecarMode). Its command line is part
+ * of the contract, token by token (spec rayjob §7.5-7.7).
  */
 #include "ray/build/submitter.h"
 #include "ray/gotext.h"
@@ -31,7 +31,7 @@ static yyjson_val *head_container(yyjson_val *cluster_spec)
 
 static int64_t dashboard_port(yyjson_val *cluster_spec)
 {
-    json_each (json_get(head_container(cluster_spec), "ports"), port, i, n)
+    json_each(json_get(head_container(cluster_spec), "ports"), port, i, n)
         if (!strcmp(json_get_str(port, "name", ""), "dashboard"))
             return json_int_at(port, "containerPort", DASHBOARD_PORT);
     return DASHBOARD_PORT;
@@ -110,8 +110,7 @@ static int add_flags(struct submit *u, struct buf *b, const char **ret_error)
 static int command_line(struct submit *u, struct buf *b, const char **ret_error)
 {
     const char *id = rayjob_next(u->j, "jobId");
-    struct slice entrypoint =
-        go_trim_space(slice_of(json_get_str(u->j->spec, "entrypoint", "")));
+    struct slice entrypoint = go_trim_space(slice_of(json_get_str(u->j->spec, "entrypoint", "")));
 
     add_wait(u, b);
     if (u->checks_status)

@@ -4,7 +4,8 @@
 
 #include "ray/plan/rayjob.h"
 
-/* Pod template of the submitter Job, and container of SidecarMode; NULL with the plan's error set. */
+/* Pod template of the submitter Job, and container of SidecarMode; NULL with the plan's error set.
+ */
 yyjson_mut_val *submitter_pod_template(struct rayjob *j, yyjson_val *cluster_spec);
 yyjson_mut_val *submitter_sidecar(struct rayjob *j, yyjson_val *cluster_spec);
 /* The pod as the user gave it, or the default one, before anything is put in: for sums. The caller

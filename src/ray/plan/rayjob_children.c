@@ -148,8 +148,7 @@ static yyjson_mut_val *head_service(struct rayjob *j, yyjson_val *cluster)
     json_put_str(doc, labels, LABEL_IDENTIFIER,
                  name_check_label(&j->p->arena, arena_printf(&j->p->arena, "%s-head", j->name)));
     if (annotations) /* not spec.headServiceAnnotations: those are the cluster's own Service's */
-        json_put(doc, json_mut_get(object, "metadata"), "annotations",
-                 json_thaw(doc, annotations));
+        json_put(doc, json_mut_get(object, "metadata"), "annotations", json_thaw(doc, annotations));
     json_put(doc, object, "spec", json_mut_get(made, "spec"));
     return object;
 }

@@ -83,7 +83,8 @@ static size_t delete_unhealthy(struct pass *x, struct pods pods)
 }
 
 /* Names stay in the spec when their pods are gone. A pod that we do not see may still be there, of
- * somebody else's, so the server is asked; but nobody is told to delete nothing, pass after pass. */
+ * somebody else's, so the server is asked; but nobody is told to delete nothing, pass after pass.
+ */
 static void delete_named(struct pass *x, yyjson_val *group)
 {
     json_each(json_at(group, "scaleStrategy.workersToDelete"), v, i, n) {

@@ -25,10 +25,10 @@ static bool shuts_down(struct rayjob *j)
 
 static const char *suspension(struct rayjob *j)
 {
-    return json_bool_at(j->spec, "suspend", false) && !shuts_down(j)
-               ? SPEC "a RayJob with shutdownAfterJobFinishes set to false is not allowed to be "
-                      "suspended"
-               : NULL;
+    return json_bool_at(j->spec, "suspend", false) && !shuts_down(j) ? SPEC
+               "a RayJob with shutdownAfterJobFinishes set to false is not allowed to be "
+               "suspended"
+                                                                     : NULL;
 }
 
 static const char *ttl(struct rayjob *j)
@@ -37,10 +37,10 @@ static const char *ttl(struct rayjob *j)
 
     if (seconds < 0)
         return SPEC "TTLSecondsAfterFinished must be a non-negative integer";
-    return !shuts_down(j) && seconds > 0
-               ? SPEC "a RayJob with shutdownAfterJobFinishes set to false cannot have "
-                      "TTLSecondsAfterFinished"
-               : NULL;
+    return !shuts_down(j) && seconds > 0 ? SPEC
+               "a RayJob with shutdownAfterJobFinishes set to false cannot have "
+               "TTLSecondsAfterFinished"
+                                         : NULL;
 }
 
 static bool autoscales(struct rayjob *j)
@@ -61,9 +61,9 @@ static const char *legacy_policy(struct rayjob *j, const char *on_success, const
 
     for (size_t i = 0; i < ARRAY_SIZE(sides); i++)
         if (rayjob_has_selector(j) && needs_own_cluster(sides[i].policy))
-            return arena_printf(&j->p->arena,
-                                "the ClusterSelector mode doesn't support DeletionStrategy=%s on %s",
-                                sides[i].policy, sides[i].side);
+            return arena_printf(
+                &j->p->arena, "the ClusterSelector mode doesn't support DeletionStrategy=%s on %s",
+                sides[i].policy, sides[i].side);
     for (size_t i = 0; i < ARRAY_SIZE(sides); i++)
         if (!strcmp(sides[i].policy, "DeleteWorkers") && autoscales(j))
             return "DeletionStrategy=DeleteWorkers currently does not support RayCluster with "
@@ -122,9 +122,9 @@ static const char *selector(struct rayjob *j)
     int64_t backoff = json_int_at(j->spec, "backoffLimit", 0);
 
     if (!rayjob_has_selector(j))
-        return json_get(j->spec, "rayClusterSpec")
-                   ? NULL
-                   : SPEC "one of RayClusterSpec or ClusterSelector must be set";
+        return json_get(j->spec, "rayClusterSpec") ? NULL
+                                                   : SPEC
+                   "one of RayClusterSpec or ClusterSelector must be set";
     if (json_bool_at(j->spec, "suspend", false))
         return SPEC "the ClusterSelector mode doesn't support the suspend operation";
     if (!*json_get_str(chosen, LABEL_CLUSTER, ""))
@@ -184,7 +184,8 @@ static const char *numbers(struct rayjob *j)
     static const struct {
         const char *field;
         int64_t least;
-    } rules[] = {{"activeDeadlineSeconds", 1}, {"preRunningDeadlineSeconds", 1}, {"backoffLimit", 0}};
+    } rules[] = {
+        {"activeDeadlineSeconds", 1}, {"preRunningDeadlineSeconds", 1}, {"backoffLimit", 0}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
         if (json_int_at(j->spec, rules[i].field, rules[i].least) < rules[i].least)

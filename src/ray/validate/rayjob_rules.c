@@ -58,7 +58,7 @@ static void check_duplicate(struct rules *r, size_t i, yyjson_val *rule)
     const char *word = condition_of(rule, &deployment);
     const char *policy = json_get_str(rule, "policy", "");
 
-    json_each (r->list, other, k, n) {
+    json_each(r->list, other, k, n) {
         if (k >= i)
             break;
         if (r->bad[k] || strcmp(json_get_str(other, "policy", ""), policy) ||
@@ -73,7 +73,7 @@ static void check_duplicate(struct rules *r, size_t i, yyjson_val *rule)
 /* The TTL of the rule (policy, condition); -1 when there is none without an error. */
 static int64_t ttl_of(struct rules *r, const char *policy, const char *word, bool deployment)
 {
-    json_each (r->list, rule, i, n) {
+    json_each(r->list, rule, i, n) {
         bool is_deployment;
         const char *its = condition_of(rule, &is_deployment);
         if (!r->bad[i] && is_deployment == deployment && !strcmp(its, word) &&
@@ -113,7 +113,7 @@ const char *rayjob_bad_rules(struct rayjob *j, yyjson_val *list)
     const char *text = NULL;
 
     r.bad = arena_array(&j->p->arena, bool, yyjson_arr_size(list));
-    json_each (list, rule, i, n) {
+    json_each(list, rule, i, n) {
         check_shape(&r, i, rule);
         if (!r.bad[i])
             check_duplicate(&r, i, rule);

@@ -15,7 +15,6 @@ const char *validate_cluster_spec(struct arena *a, const struct cluster *c);    
 const char *validate_cluster_upgrade(struct arena *a, const struct cluster *c); /* §5.3 */
 const char *validate_cluster_status(struct arena *a, const struct cluster *c);  /* §4 step 8 */
 
-
 /* The same of a RayJob's and a RayService's name; of the latter an annotation, too. */
 const char *validate_job_metadata(struct arena *a, const char *name);
 const char *validate_service_metadata(struct arena *a, const char *name, yyjson_val *annotations);
