@@ -10,7 +10,7 @@
 #define ASK_MS 250
 #define RETRY_MS 500
 #define LOG_MAX ((size_t)512 << 20)
-#define FETCH_TRIES 3 /* for a log of which nothing was streamed */
+#define FETCH_TRIES 3 /* for a log that is not whole, or of which there is nothing */
 
 struct joblog {
     struct joblog_opts o;
@@ -122,16 +122,20 @@ static void on_whole_log(unused struct http_call *call, const struct http_result
     struct joblog *l = ctx;
     autojson struct json *j = NULL;
 
+    bool whole = l->tail_ended;
+
     l->fetching = NULL;
     if (l->freed)
         return;
     if (r->outcome == HTTP_CALL_DONE && r->status == 200 && json_parse(r->body, &j, NULL) == 0) {
         yyjson_val *text = json_get(json_root(j), "logs");
-        if (yyjson_is_str(text))
+        if (yyjson_is_str(text)) {
             hand_on(l, (struct slice){yyjson_get_str(text), yyjson_get_len(text)}, 0);
+            whole = true;
+        }
     }
-    /* A busy dashboard may have failed both ways; what was streamed is not asked for again. */
-    if (!l->printed && ++l->tries < FETCH_TRIES)
+    /* A busy dashboard may have failed both ways. */
+    if ((!whole || !l->printed) && ++l->tries < FETCH_TRIES)
         uv_timer_start(&l->timer, fetch_again, RETRY_MS, 0);
     else
         l->o.on_state(l->o.ctx, l->state, true);
