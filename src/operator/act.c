@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/timefmt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,8 @@ struct pass {
     char id[37]; /* of this pass, in its log lines */
     uint32_t attempt;
     bool lent; /* its plan is long: its place is another key's meanwhile */
+    bool deletes;
+    struct pass *next_deleting;
     struct act_watcher watcher;
 };
 
@@ -50,10 +53,37 @@ static void waits(struct pass *p, bool begins)
         p->watcher.on_wait(p->watcher.ctx, begins ? -1 : 1);
 }
 
+static struct action *current(struct pass *p)
+{
+    return &p->plan->actions.v[p->at];
+}
+
+static void delete_begins(struct pass *p)
+{
+    if (p->deletes)
+        return;
+    p->deletes = true;
+    p->next_deleting = p->a->deleting;
+    p->a->deleting = p;
+}
+
+static void delete_ends(struct pass *p)
+{
+    struct pass **at = &p->a->deleting;
+
+    if (!p->deletes)
+        return;
+    while (*at != p)
+        at = &(*at)->next_deleting;
+    *at = p->next_deleting;
+    p->deletes = false;
+}
+
 static void end(struct pass *p, enum pass_result result, int64_t again_ns)
 {
     struct act_watcher w = p->watcher;
 
+    delete_ends(p);
     if (p->lent)
         waits(p, false);
     plan_done(&p->first);
@@ -186,12 +216,27 @@ static void begin_actions(struct pass *p, struct plan *plan)
     perform(p);
 }
 
+/* Another pass waits to hear that this object is deleted. Its children may be gone already, and
+ * would be made anew. */
+static bool being_deleted(const struct pass *p)
+{
+    for (struct pass *d = p->a->deleting; d; d = d->next_deleting)
+        if (current(d)->kind == p->planner->kind && !strcmp(current(d)->ns, p->ns) &&
+            !strcmp(current(d)->name, p->name))
+            return true;
+    return false;
+}
+
 static void plan_first(struct pass *p)
 {
     struct snapshot s;
 
     if (!look(p, &s)) {
         end(p, PASS_DONE, 0);
+        return;
+    }
+    if (being_deleted(p)) {
+        end(p, PASS_DONE, SECOND_NS); /* the answer wakes it sooner, unless it is an error */
         return;
     }
     guard_enter(p->a->guard, meta_uid(s.object), meta_generation(s.object));
@@ -252,11 +297,6 @@ static void all_done(struct pass *p)
 }
 
 /* ---- one action ---- */
-
-static struct action *current(struct pass *p)
-{
-    return &p->plan->actions.v[p->at];
-}
 
 static void remember_version(struct pass *p, const struct action *act, yyjson_val *answer)
 {
@@ -447,6 +487,7 @@ static void on_kube(void *ctx, int code, struct json *answer, struct err *err)
     }
     if (code < 0 && unsure_of(p, code))
         return;
+    delete_ends(p);
     if (code == ERR_NOT_FOUND && p->unsure && current(p)->act == ACT_DELETE)
         code = 0; /* the first time, whose answer was lost, did it */
     if (code < 0) {
@@ -610,6 +651,7 @@ static void perform(struct pass *p)
             look_first(p, act);
             break;
         }
+        delete_begins(p);
         send_kube(p, act, KUBE_DELETE, NULL);
         break;
     case ACT_DELETE_COLLECTION:

@@ -32,6 +32,8 @@ struct actor {
     void (*on_unsynced)(void *ctx, const char *controller, const char *kind);
     void *ctx;
     bool stopping; /* the process ends: passes under way are abandoned as their answers come in */
+
+    struct pass *deleting; /* private: those that wait for the answer to a DELETE */
 };
 
 enum pass_result {

@@ -185,7 +185,9 @@ class Loop(unittest.TestCase):
         ns, way = self.play("--metrics-addr=127.0.0.1:%d" % port)
         ns.create(ray_cluster("a"))
         ns.ready("a", 2)
-        written = [r for r in way.writes() if r.subresource == "status"][-1].done
+        status = [r for r in way.writes() if r.subresource == "status"][-1]
+        common.wait_for("its answer", lambda: status.done)
+        written = status.done
         before = self.passes(port)
         common.wait_for("RC-019: one more pass", lambda: self.passes(port) > before, 10)
         self.assertGreater(time.monotonic() - written, 1.5)
